@@ -1,0 +1,36 @@
+# What all scripts share.
+#
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The build directory, for the scripts and for the test harness.
+: "${GRPCFORKSHIM_BUILD:=$ROOT/build}"
+
+# The comment at the head of a script is its --help.
+usage() {
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+}
+
+say() {
+    printf '== %s\n' "$*" >&2
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+wrong_usage() {
+    printf '%s: %s\n\n' "${0##*/}" "$*" >&2
+    usage >&2
+    exit 2
+}
+
+# Sets HARNESS_RUN_DIRECTORY, removed when the script ends, and defines the harness' functions.
+use_programs() {
+    HARNESS_RUN_DIRECTORY=$(mktemp -d "${TMPDIR:-/tmp}/grpcforkshim.XXXXXX")
+    export HARNESS_RUN_DIRECTORY GRPCFORKSHIM_BUILD
+    trap 'rm -rf -- "$HARNESS_RUN_DIRECTORY"' EXIT
+    # shellcheck source=tests/lib/programs.bash
+    source "$ROOT/tests/lib/programs.bash"
+}

@@ -1,0 +1,17 @@
+// What the compiler is told beyond standard C.
+#ifndef GRPCFORKSHIM_BASE_COMPILER_H
+#define GRPCFORKSHIM_BASE_COMPILER_H
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+// Everything is compiled with -fvisibility=hidden; this marks the symbols that programs bind to.
+#define EXPORTED __attribute__((visibility("default")))
+
+// The preloaded library is there from the start of the process, so its thread-local variables fit
+// the static block: no __tls_get_addr, which may call malloc on a thread's first access.
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

@@ -1,0 +1,107 @@
+#include "base/configuration.h"
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PREFIX "GRPCFORKSHIM_"
+
+static struct configuration current;
+
+// Constructors of other libraries may run before ours, so the pieces are gathered first and the
+// log is set up before anything is said.
+struct reading {
+    enum log_level level;
+    const char *level_complaint;
+    const char *file;
+    int file_error;
+    const char *disable_complaint;
+    const char *unknown;
+};
+
+const struct configuration *configuration(void) {
+    return &current;
+}
+
+static void read_level(struct reading *reading, const char *value) {
+    static const char *const names[] = {"off", "error", "info", "debug"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            reading->level = (enum log_level)i;
+            return;
+        }
+    }
+    reading->level_complaint = value;
+}
+
+static void read_file(struct reading *reading, const char *value) {
+    long descriptor = syscall(SYS_openat, AT_FDCWD, value,
+                              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    reading->file = value;
+    if (descriptor < 0)
+        reading->file_error = errno;
+    else
+        syscall(SYS_close, descriptor);
+}
+
+static void read_disable(struct reading *reading, const char *value) {
+    if (strcmp(value, "1") == 0)
+        current.disabled = true;
+    else if (strcmp(value, "0") != 0 && value[0] != '\0')
+        reading->disable_complaint = value;
+}
+
+static void read_variable(struct reading *reading, const char *variable) {
+    static const struct {
+        const char *name;
+        void (*read)(struct reading *reading, const char *value);
+    } variables[] = {
+        {PREFIX "LOG_LEVEL=", read_level},
+        {PREFIX "LOG_FILE=", read_file},
+        {PREFIX "DISABLE=", read_disable},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
+        size_t length = strlen(variables[i].name);
+        if (strncmp(variable, variables[i].name, length) == 0) {
+            variables[i].read(reading, variable + length);
+            return;
+        }
+    }
+    reading->unknown = variable;
+}
+
+static void complain(const struct reading *reading) {
+    if (reading->level_complaint != NULL)
+        log_write(LOG_ERROR, PREFIX "LOG_LEVEL: unknown value \"%s\", using \"error\"",
+                  reading->level_complaint);
+    if (reading->file_error != 0)
+        log_write(LOG_ERROR, PREFIX "LOG_FILE: can't open \"%s\": %s, logging to stderr",
+                  reading->file, strerror(reading->file_error));
+    if (reading->disable_complaint != NULL)
+        log_write(LOG_ERROR, PREFIX "DISABLE: unknown value \"%s\", using \"0\"",
+                  reading->disable_complaint);
+    if (reading->unknown != NULL)
+        log_write(LOG_ERROR, "%.*s: unknown variable, ignoring it",
+                  (int)strcspn(reading->unknown, "="), reading->unknown);
+}
+
+void configuration_read(void) {
+    struct reading reading = {.level = LOG_ERROR};
+    int saved_errno = errno;
+    if (getauxval(AT_SECURE) == 0 && environ != NULL) {
+        for (char **variable = environ; *variable != NULL; variable++) {
+            if (strncmp(*variable, PREFIX, strlen(PREFIX)) == 0)
+                read_variable(&reading, *variable);
+        }
+    }
+    log_configure(reading.level, reading.file_error == 0 ? reading.file : NULL);
+    complain(&reading);
+    errno = saved_errno;
+}

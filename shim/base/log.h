@@ -1,0 +1,31 @@
+// One-line messages: `grpcforkshim[pid]: what, why, what happens now`.
+#ifndef GRPCFORKSHIM_BASE_LOG_H
+#define GRPCFORKSHIM_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_OFF, LOG_ERROR, LOG_INFO, LOG_DEBUG };
+
+// Sets what is written and where. `file` is borrowed for the life of the process; NULL is stderr.
+// The file is opened for each line, so that no descriptor of ours is ever in the program's way.
+// Called once, from the constructor, before any other thread exists.
+void log_configure(enum log_level level, const char *file);
+
+// True when a message of this level would be written.
+bool log_enabled(enum log_level level);
+
+// Writes one line in one write(2); a line is cut at 1,000 bytes. Allocates nothing, takes no lock,
+// keeps errno. Any thread of any process may call it; the formats used here (%s %d %u %zu %p %x)
+// make glibc's vsnprintf async-signal-safe in practice, though POSIX promises nothing.
+void log_write(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// The same for what shall be said at most once in this process and its children: `said` is the
+// caller's static flag.
+#define log_once(said, level, ...)                                                                 \
+    do {                                                                                           \
+        if (!__atomic_test_and_set(&(said), __ATOMIC_RELAXED))                                    \
+            log_write(level, __VA_ARGS__);                                                         \
+    } while (0)
+
+#endif

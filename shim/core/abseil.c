@@ -1,0 +1,173 @@
+#include "core/abseil.h"
+
+#include "base/log.h"
+#include "core/image.h"
+#include "core/snapshot.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define IMAGES_MAXIMUM 32
+
+// absl/base/internal/spinlock.h, the same in all versions since 2017.
+#define SPINLOCK_HELD 1u
+#define SPINLOCK_COOPERATIVE 2u
+// absl/base/call_once.h: a once-flag whose initialiser is running, and one with waiters besides.
+#define ONCE_RUNNING 0x65C2937Bu
+#define ONCE_WAITER 94570706u
+#define ONCE_INITIAL 0u
+
+// absl/synchronization/mutex.h: enum class OnDeadlockCycle { kIgnore, kReport, kAbort }.
+#define ON_DEADLOCK_CYCLE_IGNORE 0
+
+static struct image images[IMAGES_MAXIMUM];
+static size_t image_count;
+static unsigned char *remembered; // the writable data of the images, one after the other
+static size_t remembered_size;
+static void (*set_deadlock_detection)(int mode);
+
+static bool begins_with(const char *name, const char *beginning) {
+    return strncmp(name, beginning, strlen(beginning)) == 0;
+}
+
+static void note_spinlock_user(const struct image *image, const struct import *import,
+                               void *context) {
+    (void)image;
+    bool *uses = context;
+    // SpinLock::SlowLock() is called from the inlined Lock() of every image that has one.
+    *uses |= begins_with(import->name, "AbslInternalSpinLockDelay") ||
+             (begins_with(import->name, "_ZN4absl") &&
+              strstr(import->name, "8SpinLock8SlowLock") != NULL) ||
+             (begins_with(import->name, "_ZN4absl") && strstr(import->name, "SpinLockWait") != NULL);
+}
+
+// The symbol table's length is not written down; the hash table's last chain ends it.
+static void *symbol_containing(const struct image *image, const char *beginning,
+                               const char *part) {
+    if (image->gnu_hash == NULL)
+        return NULL;
+    const uint32_t *table = image->gnu_hash;
+    uint32_t bucket_count = table[0], first = table[1], bloom_size = table[2];
+    const uint32_t *buckets = table + 4 + bloom_size * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    const uint32_t *chains = buckets + bucket_count;
+    for (uint32_t bucket = 0; bucket < bucket_count; bucket++) {
+        for (uint32_t index = buckets[bucket]; index >= first; index++) {
+            const ElfW(Sym) *symbol = &image->symbols[index];
+            const char *name = image->strings + symbol->st_name;
+            if (begins_with(name, beginning) && strstr(name, part) != NULL)
+                return (void *)(image->base + symbol->st_value);
+            if (chains[index - first] & 1)
+                break;
+        }
+    }
+    return NULL;
+}
+
+static bool find_in(const struct image *image, void *context) {
+    (void)context;
+    bool uses = false;
+    image_visit_imports(image, note_spinlock_user, &uses);
+    // Abseil inside of gRPC's own images is rewound with them.
+    if (!uses || snapshot_covers((const void *)image->start))
+        return false;
+    if (set_deadlock_detection == NULL) {
+        void *found = symbol_containing(image, "_ZN4absl", "SetMutexDeadlockDetectionMode");
+        memcpy(&set_deadlock_detection, &found, sizeof(found));
+    }
+    if (image_count < IMAGES_MAXIMUM) {
+        images[image_count++] = *image;
+        remembered_size += image->writable_end - image->writable_start;
+    }
+    return false;
+}
+
+void abseil_find(void) {
+    image_visit(find_in, NULL);
+    if (remembered_size == 0)
+        return;
+    void *memory = mmap(NULL, remembered_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    remembered = memory == MAP_FAILED ? NULL : memory;
+    for (size_t i = 0; i < image_count; i++)
+        log_write(LOG_DEBUG, "%s has spinlocks, %zu bytes of data", images[i].path,
+                  (size_t)(images[i].writable_end - images[i].writable_start));
+}
+
+void abseil_remember_in_child(void) {
+    unsigned char *to = remembered;
+    for (size_t i = 0; to != NULL && i < image_count; i++) {
+        size_t size = images[i].writable_end - images[i].writable_start;
+        memcpy(to, (const void *)images[i].writable_start, size);
+        to += size;
+    }
+}
+
+// Where the remembered value of a word is; NULL for a word that is in none of the images.
+static uint32_t *remembered_word(const void *word) {
+    unsigned char *copy = remembered;
+    for (size_t i = 0; copy != NULL && i < image_count; i++) {
+        size_t offset = (uintptr_t)word - images[i].writable_start;
+        size_t size = images[i].writable_end - images[i].writable_start;
+        if (offset < size)
+            return (uint32_t *)(copy + offset);
+        copy += size;
+    }
+    return NULL;
+}
+
+// Frees the word if its holder stayed behind in the parent. The remembered value is cleared first,
+// so that of several waiters one does it.
+static bool free_dead(_Atomic uint32_t *word) {
+    uint32_t *copy = remembered_word((const void *)word);
+    uint32_t then = copy != NULL ? __atomic_load_n(copy, __ATOMIC_ACQUIRE) : 0;
+    bool once = then == ONCE_RUNNING || then == ONCE_WAITER;
+    if (!once && !(then & SPINLOCK_HELD))
+        return false;
+    if (!__atomic_compare_exchange_n(copy, &then, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return false;
+    if (once)
+        atomic_store(word, ONCE_INITIAL);
+    else
+        atomic_fetch_and(word, SPINLOCK_COOPERATIVE);
+    log_write(LOG_INFO, "freed an abseil spinlock that no thread of this process holds");
+    return true;
+}
+
+// What abseil's own does (absl/base/internal/spinlock_linux.inc), after a look at who holds it. The
+// arguments are the lock word, its value when last seen, how often this wait has been here, and a
+// scheduling mode. A lock that another waiter just freed is no longer of that value, so the kernel
+// does not wait for it.
+static void delay(_Atomic uint32_t *word, uint32_t value, int loop, int mode) {
+    (void)loop;
+    (void)mode;
+    int saved_errno = errno;
+    if (free_dead(word))
+        syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
+    else
+        syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+static void bind_delay(const struct image *image, const struct import *import, void *context) {
+    bool *bound = context;
+    if (begins_with(import->name, "AbslInternalSpinLockDelay"))
+        *bound |= image_patch_slot(image, import->slot, (void *)(uintptr_t)delay);
+}
+
+void abseil_release_in_child(void) {
+    bool bound = false;
+    for (size_t i = 0; i < image_count; i++)
+        image_visit_imports(&images[i], bind_delay, &bound);
+    if (image_count > 0 && !bound)
+        log_write(LOG_INFO, "abseil's spinlock waits can't be bound");
+    if (set_deadlock_detection != NULL)
+        set_deadlock_detection(ON_DEADLOCK_CYCLE_IGNORE);
+}

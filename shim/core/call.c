@@ -1,0 +1,78 @@
+#include "core/call.h"
+
+#include "core/functions.h"
+#include "core/pending.h"
+#include "core/revival.h"
+
+#include <grpc/support/time.h>
+#include <stdlib.h>
+
+struct call {
+    struct object object;
+    const grpc_completion_queue *queue; // the program's handle
+};
+
+grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
+    struct call *call = handle != NULL ? calloc(1, sizeof(*call)) : NULL;
+    if (call == NULL)
+        return handle;
+    object_initialise(&call->object, OBJECT_CALL, handle);
+    call->queue = queue;
+    if (!registry_insert(&call->object))
+        object_unreference(&call->object);
+    return handle;
+}
+
+grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, size_t count,
+                                 void *tag, void *reserved) {
+    const struct call *call = (const struct call *)registry_find(OBJECT_CALL, handle, 0);
+    if (call == NULL)
+        return grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
+    if (unlikely(object_is_inherited(&call->object))) {
+        pending_start_failed((grpc_completion_queue *)call->queue, handle, operations, count, tag);
+        return GRPC_CALL_OK;
+    }
+    struct pending *pending = pending_begin(call->queue, handle, operations, count, &tag);
+    grpc_call_error error =
+        grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
+    if (unlikely(error != GRPC_CALL_OK))
+        pending_cancel(pending);
+    return error;
+}
+
+grpc_call *call_as_parent(grpc_call *handle) {
+    const struct object *call = handle != NULL ? registry_find(OBJECT_CALL, handle, 0) : NULL;
+    return call != NULL && object_is_inherited(call) ? NULL : handle;
+}
+
+grpc_call *call_make_lame(grpc_completion_queue *real_queue) {
+    // Short enough to lie inside the slice: nothing to release.
+    grpc_slice method = grpc.grpc_slice_from_copied_string("/fork");
+    gpr_timespec never = {.tv_sec = INT64_MAX, .tv_nsec = 0, .clock_type = GPR_CLOCK_MONOTONIC};
+    grpc_channel *channel =
+        grpc.grpc_lame_client_channel_create("fork", GRPC_STATUS_CANCELLED, CANCELLED_BY_FORK);
+    if (channel == NULL)
+        return NULL;
+    grpc_call *call =
+        grpc.grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, real_queue, method,
+                                      NULL, never, NULL);
+    grpc.grpc_channel_destroy(channel); // the call keeps it
+    return call;
+}
+
+static void *build(struct object *object) {
+    const struct call *call = (const struct call *)object;
+    // A queue that the program has destroyed meanwhile must not reach gRPC.
+    bool known = registry_find(OBJECT_COMPLETION_QUEUE, call->queue, 0) != NULL;
+    return call_make_lame(known ? object_translate(OBJECT_COMPLETION_QUEUE, call->queue) : NULL);
+}
+
+static void destroy(void *real) {
+    grpc.grpc_call_unref(real);
+}
+
+static void dispose(struct object *object) {
+    (void)object;
+}
+
+const struct object_operations call_operations = {build, destroy, dispose};

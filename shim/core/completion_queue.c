@@ -1,0 +1,125 @@
+#include "core/completion_queue.h"
+
+#include "base/lock.h"
+#include "core/functions.h"
+#include "core/pending.h"
+#include "core/revival.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct completion_queue {
+    struct object object;
+    grpc_completion_queue_attributes attributes;
+    _Atomic bool shut_down;
+    // What came through a fork and was not given out yet. Only in children.
+    struct lock lock;
+    _Atomic(struct pending *) failed;
+};
+
+static struct completion_queue *find(const grpc_completion_queue *handle) {
+    return (struct completion_queue *)registry_find(OBJECT_COMPLETION_QUEUE, handle, 0);
+}
+
+grpc_completion_queue *completion_queue_record(grpc_completion_queue *handle,
+                                               const grpc_completion_queue_attributes *attributes) {
+    struct completion_queue *queue = handle != NULL ? calloc(1, sizeof(*queue)) : NULL;
+    if (queue == NULL)
+        return handle;
+    object_initialise(&queue->object, OBJECT_COMPLETION_QUEUE, handle);
+    queue->attributes = *attributes;
+    queue->lock = (struct lock)LOCK_INITIALIZER;
+    if (!registry_insert(&queue->object))
+        object_unreference(&queue->object);
+    return handle;
+}
+
+grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *handle) {
+    const struct completion_queue *queue = find(handle);
+    return queue != NULL ? queue->attributes.cq_completion_type : GRPC_CQ_CALLBACK;
+}
+
+bool completion_queue_fail(const grpc_completion_queue *handle, struct pending *pending) {
+    struct completion_queue *queue = find(handle);
+    if (queue == NULL)
+        return false;
+    lock_acquire(&queue->lock);
+    pending_append(&queue->failed, pending);
+    lock_release(&queue->lock);
+    return true;
+}
+
+void completion_queue_record_shutdown(const grpc_completion_queue *handle) {
+    struct completion_queue *queue = find(handle);
+    if (queue != NULL)
+        atomic_store(&queue->shut_down, true);
+}
+
+bool completion_queue_is_shut_down(const grpc_completion_queue *handle) {
+    const struct completion_queue *queue = find(handle);
+    return queue != NULL && atomic_load(&queue->shut_down);
+}
+
+// Gives out one of the failed operations, with `only` that of this tag.
+static bool take_failed(struct completion_queue *queue, const void *only, bool any,
+                        grpc_event *event) {
+    if (queue == NULL || atomic_load(&queue->failed) == NULL)
+        return false;
+    lock_acquire(&queue->lock);
+    struct pending *pending = pending_take(&queue->failed, only, any);
+    lock_release(&queue->lock);
+    if (pending == NULL)
+        return false;
+    *event = pending_fail(pending);
+    return true;
+}
+
+grpc_event completion_queue_next(grpc_completion_queue *handle, gpr_timespec deadline,
+                                 void *reserved) {
+    grpc_event event;
+    if (process_generation() > 0 && take_failed(find(handle), NULL, true, &event))
+        return event;
+    grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
+    event = grpc.grpc_completion_queue_next(real, deadline, reserved);
+    if (event.type == GRPC_OP_COMPLETE)
+        pending_complete(handle, &event);
+    return event;
+}
+
+grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag, gpr_timespec deadline,
+                                  void *reserved) {
+    grpc_event event;
+    if (process_generation() > 0 && take_failed(find(handle), tag, false, &event))
+        return event;
+    grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
+    event = grpc.grpc_completion_queue_pluck(real, tag, deadline, reserved);
+    if (event.type == GRPC_OP_COMPLETE)
+        pending_complete(handle, &event);
+    return event;
+}
+
+static void *build(struct object *object) {
+    struct completion_queue *queue = (struct completion_queue *)object;
+    queue->lock = (struct lock)LOCK_INITIALIZER;
+    const grpc_completion_queue_factory *factory =
+        grpc.grpc_completion_queue_factory_lookup(&queue->attributes);
+    grpc_completion_queue *made =
+        grpc.grpc_completion_queue_create(factory, &queue->attributes, NULL);
+    if (atomic_load(&queue->shut_down))
+        grpc.grpc_completion_queue_shutdown(made);
+    return made;
+}
+
+static void destroy(void *real) {
+    grpc.grpc_completion_queue_shutdown(real);
+    grpc.grpc_completion_queue_destroy(real);
+}
+
+static void dispose(struct object *object) {
+    struct completion_queue *queue = (struct completion_queue *)object;
+    struct pending *pending;
+    while ((pending = pending_take(&queue->failed, NULL, true)) != NULL)
+        free(pending);
+}
+
+const struct object_operations completion_queue_operations = {build, destroy, dispose};

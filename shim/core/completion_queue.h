@@ -1,0 +1,36 @@
+// Completion queues.
+#ifndef GRPCFORKSHIM_CORE_COMPLETION_QUEUE_H
+#define GRPCFORKSHIM_CORE_COMPLETION_QUEUE_H
+
+#include "core/registry.h"
+
+#include <grpc/grpc.h>
+#include <stdbool.h>
+
+struct pending;
+
+// Records a queue that the program just made. Returns the queue. Any thread.
+grpc_completion_queue *completion_queue_record(grpc_completion_queue *queue,
+                                               const grpc_completion_queue_attributes *attributes);
+
+// How the queue gives out its completions; GRPC_CQ_CALLBACK also where it is not known: nothing is
+// tracked then. Any thread.
+grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *queue);
+
+// Lets the queue give out this operation's tag as failed. The queue takes ownership. Returns false
+// where the queue is not known. Any thread of a child.
+bool completion_queue_fail(const grpc_completion_queue *queue, struct pending *pending);
+
+// The queue was told to shut down. Any thread.
+void completion_queue_record_shutdown(const grpc_completion_queue *queue);
+
+// True where gRPC's queue takes no new operations any more. Any thread.
+bool completion_queue_is_shut_down(const grpc_completion_queue *queue);
+
+// grpc_completion_queue_next and, with `tag`, _pluck, on the program's queue. Any thread.
+grpc_event completion_queue_next(grpc_completion_queue *queue, gpr_timespec deadline,
+                                 void *reserved);
+grpc_event completion_queue_pluck(grpc_completion_queue *queue, void *tag, gpr_timespec deadline,
+                                  void *reserved);
+
+#endif

@@ -1,0 +1,60 @@
+// The descriptors that gRPC opened, so that a child can close them: these and no others.
+//
+// In the child they are closed and nothing else is done to them: epoll_ctl or shutdown would act on
+// the open file that the parent shares.
+//
+// A number says little about what is behind it. So the kernel object (device, inode, type) is
+// remembered with it and compared before the child closes it: sockets and pipes have an inode of
+// their own, and event and epoll descriptors share one, which at least tells them from everything
+// else. A number that the program closed and used again by ways that are not interposed (io_uring,
+// a bare system call, inside libc) stays open.
+#ifndef GRPCFORKSHIM_CORE_DESCRIPTORS_H
+#define GRPCFORKSHIM_CORE_DESCRIPTORS_H
+
+#include "base/compiler.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One bit per descriptor that is or was just now gRPC's. NULL until gRPC opens its first.
+extern _Atomic(uint64_t) * _Atomic descriptors_bits;
+
+// More than any descriptor limit that a kernel allows by default (fs.nr_open is 2^20).
+#define DESCRIPTORS_MAXIMUM (1 << 20)
+
+// Whether a descriptor is gRPC's. What every close() in the process pays.
+static inline bool descriptors_tracked(int descriptor) {
+    _Atomic(uint64_t) *bits = atomic_load_explicit(&descriptors_bits, memory_order_relaxed);
+    if (likely(bits == NULL) || (unsigned)descriptor >= DESCRIPTORS_MAXIMUM)
+        return false;
+    uint64_t word = atomic_load_explicit(&bits[descriptor / 64], memory_order_relaxed);
+    return word >> (descriptor % 64) & 1;
+}
+
+// gRPC got this descriptor. Keeps errno. Any thread.
+void descriptors_opened(int descriptor);
+
+// To be called before and after a tracked descriptor is closed, by whomever. Between the two it may
+// be open or not, and a child looks. Any thread; async-signal-safe, as close() has to be.
+void descriptors_closing(int descriptor);
+void descriptors_closed(int descriptor);
+
+// The same for a range, both ends included.
+void descriptors_closing_range(unsigned first, unsigned last);
+void descriptors_closed_range(unsigned first, unsigned last);
+
+// fork() copies the descriptors before the memory. One that another thread closes between the two
+// is open in the child, while the child's memory says that it was closed. So while a fork is under
+// way a closed descriptor is kept as "closing".
+void descriptors_fork_begins(void);
+void descriptors_fork_ended(void);
+
+// Closes all of them and forgets them. Child, single-threaded, async-signal-safe.
+void descriptors_close_in_child(void);
+
+// How many the last call closed, for the log.
+unsigned descriptors_closed_in_child(void);
+
+#endif

@@ -1,0 +1,29 @@
+#include "core/exit.h"
+
+#include "core/process.h"
+#include "core/snapshot.h"
+
+#include <stdlib.h>
+
+struct registration {
+    void (*destructor)(void *);
+    void *object;
+    uint32_t generation;
+};
+
+static void run(void *context) {
+    const struct registration *registration = context;
+    if (registration->generation == process_generation())
+        registration->destructor(registration->object);
+}
+
+void exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
+    if (!snapshot_covers(image))
+        return;
+    struct registration *registration = malloc(sizeof(*registration));
+    if (registration == NULL)
+        return;
+    *registration = (struct registration){*destructor, *object, process_generation()};
+    *destructor = run;
+    *object = registration;
+}

@@ -1,0 +1,68 @@
+#include "core/functions.h"
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+struct grpc_functions grpc;
+struct ares_functions ares_bound;
+struct libc_functions libc_bound;
+
+struct entry {
+    const char *name;
+    size_t offset;
+};
+
+#define GRPC_ENTRY(result, name, parameters) {#name, offsetof(struct grpc_functions, name)},
+#define ARES_ENTRY(result, name, parameters) {#name, offsetof(struct ares_functions, name)},
+#define LIBC_ENTRY(result, name, parameters) {#name, offsetof(struct libc_functions, name)},
+
+static const struct entry grpc_entries[] = {GRPC_SYMBOLS(GRPC_ENTRY, GRPC_ENTRY)};
+static const struct entry ares_entries[] = {ARES_SYMBOLS(ARES_ENTRY)};
+static const struct entry libc_entries[] = {LIBC_SYMBOLS(LIBC_ENTRY)};
+
+static void *absent(void) {
+    static bool said;
+    log_once(said, LOG_ERROR, "a function was called that this gRPC does not have, returning 0");
+    return NULL;
+}
+
+static void set(void *functions, const struct entry *entry, void *address) {
+    // ISO C has no conversion from object to function pointers; POSIX has.
+    memcpy((char *)functions + entry->offset, &address, sizeof(address));
+}
+
+static void bind_all(void *functions, const struct entry *entries, size_t count,
+                 const struct image *image) {
+    for (size_t i = 0; i < count; i++) {
+        void *address = image != NULL ? image_symbol(image, entries[i].name) : NULL;
+        set(functions, &entries[i], address != NULL ? address : (void *)(uintptr_t)absent);
+    }
+}
+
+void functions_bind(const struct image *core) {
+    bind_all(&grpc, grpc_entries, ARRAY_LENGTH(grpc_entries), core);
+}
+
+void functions_bind_ares(void) {
+    struct image image;
+    bool found = image_defining("ares_process_fd", &image);
+    bind_all(&ares_bound, ares_entries, ARRAY_LENGTH(ares_entries), found ? &image : NULL);
+}
+
+bool function_present(const void *member) {
+    void *address;
+    memcpy(&address, member, sizeof(address));
+    return address != NULL && address != (void *)(uintptr_t)absent;
+}
+
+void functions_bind_libc(void) {
+    for (size_t i = 0; i < ARRAY_LENGTH(libc_entries); i++) {
+        void *address = dlsym(RTLD_NEXT, libc_entries[i].name);
+        // close_range and closefrom came with glibc 2.34.
+        set(&libc_bound, &libc_entries[i],
+            address != NULL ? address : (void *)(uintptr_t)absent);
+    }
+}

@@ -1,0 +1,68 @@
+// The real functions behind the table of symbols.
+#ifndef GRPCFORKSHIM_CORE_FUNCTIONS_H
+#define GRPCFORKSHIM_CORE_FUNCTIONS_H
+
+#include "core/image.h"
+#include "core/symbols.h"
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/slice.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define FUNCTION_MEMBER(result, name, parameters) result(*name) parameters;
+
+struct grpc_functions {
+    GRPC_SYMBOLS(FUNCTION_MEMBER, FUNCTION_MEMBER)
+};
+
+struct ares_functions {
+    ARES_SYMBOLS(FUNCTION_MEMBER)
+};
+
+struct libc_functions {
+    LIBC_SYMBOLS(FUNCTION_MEMBER)
+};
+
+// Bound by functions_bind: by then every wrapper has passed process_enter. A function that this
+// gRPC does not have is bound to one that says so and returns 0: only a program that looks symbols up
+// by name can get there.
+extern struct grpc_functions grpc;
+
+// Not to be used directly: through ares_function() and libc_function().
+extern struct ares_functions ares_bound;
+extern struct libc_functions libc_bound;
+
+// Binds gRPC's functions to those of its core image, wherever and however it was loaded: RTLD_NEXT
+// finds nothing where the core was loaded late and locally. NULL: there is none. Parent, one thread.
+void functions_bind(const struct image *core);
+
+// The same for c-ares, which a program may use without gRPC. Any thread, more than once.
+void functions_bind_ares(void);
+
+// True where this gRPC has the function; the argument is a member of `grpc`.
+bool function_present(const void *member);
+
+// Binds libc's functions; the order in which libraries are constructed being what it is, this may
+// come before our constructor. Any thread, more than once. dlsym may take the loader's lock: not
+// async-signal-safe.
+void functions_bind_libc(void);
+
+#define ares_function(name)                                                                        \
+    ({                                                                                             \
+        if (unlikely(ares_bound.name == NULL))                                                     \
+            functions_bind_ares();                                                                 \
+        ares_bound.name;                                                                           \
+    })
+
+// A function of libc, bound on the way if it has to be.
+#define libc_function(name)                                                                        \
+    ({                                                                                             \
+        if (unlikely(libc_bound.name == NULL))                                                     \
+            functions_bind_libc();                                                                 \
+        libc_bound.name;                                                                           \
+    })
+
+#endif

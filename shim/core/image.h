@@ -1,0 +1,70 @@
+// Loaded ELF images, read where they lie in memory.
+//
+// The loader's own tables (dl_iterate_phdr(3), each image's dynamic section) say everything the
+// shim needs: which image defines a symbol, where an import is bound, what is writable. No file is
+// opened and no name or version of gRPC is asked for.
+#ifndef GRPCFORKSHIM_CORE_IMAGE_H
+#define GRPCFORKSHIM_CORE_IMAGE_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One loaded image. `path` and the tables belong to the loader and live as long as the image.
+struct image {
+    const char *path;          // "" for the main program
+    uintptr_t base;            // what is added to the image's addresses
+    uintptr_t start, end;      // all its segments
+    uintptr_t writable_start;  // the part that stays writable: its data without RELRO; both are 0
+    uintptr_t writable_end;    // where there is none
+    const ElfW(Sym) * symbols; // all NULL where the image has no dynamic symbols
+    const char *strings;
+    const uint32_t *gnu_hash;
+    const void *relocations; // DT_RELA, DT_JMPREL
+    const void *plt_relocations;
+    size_t relocations_size; // bytes
+    size_t plt_relocations_size;
+    uintptr_t plt_slots; // .got.plt
+};
+
+// An import of an image: the slot that the loader filled, and whose symbol it is.
+struct import {
+    const char *name;
+    const ElfW(Sym) * symbol; // in the importing image's table
+    void **slot;
+};
+
+// Calls `visit` for each loaded image but this library and the vDSO, in the order in which the
+// loader searches them, until it returns true; returns whether it did. The loader's lock is held
+// meanwhile: `visit` must not load anything. Not async-signal-safe.
+bool image_visit(bool (*visit)(const struct image *image, void *context), void *context);
+
+// The address of a symbol that the image itself defines, or NULL. Needs DT_GNU_HASH, which every
+// library built in the last fifteen years has. Takes no lock.
+void *image_symbol(const struct image *image, const char *name);
+
+// The first image that defines the symbol, in *found. Not async-signal-safe.
+bool image_defining(const char *name, struct image *found);
+
+// Calls `visit` for each import and each reference to a data symbol that the image has
+// relocations for. Takes no lock.
+void image_visit_imports(const struct image *image,
+                         void (*visit)(const struct image *image, const struct import *import,
+                                       void *context),
+                         void *context);
+
+// Writes one of the image's slots, also where RELRO made it read-only. Returns false with nothing
+// changed where the kernel refuses. Only for a child that is still single-threaded: the page is
+// writable meanwhile.
+bool image_patch_slot(const struct image *image, void **slot, void *value);
+
+// Keeps the image loaded to the end of the process (dlopen(3): RTLD_NOLOAD, RTLD_NODELETE), which
+// dlclose would otherwise end under the shim's feet. Returns false where the loader refuses.
+bool image_pin(const struct image *image);
+
+static inline bool image_contains(const struct image *image, uintptr_t address) {
+    return address >= image->start && address < image->end;
+}
+
+#endif

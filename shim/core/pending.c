@@ -1,0 +1,248 @@
+#include "core/pending.h"
+
+#include "base/log.h"
+#include "core/call.h"
+#include "core/completion_queue.h"
+#include "core/functions.h"
+#include "core/registry.h"
+#include "core/revival.h"
+
+#include <stdlib.h>
+
+// Where the program wants the results of a batch.
+struct outputs {
+    grpc_metadata_array *initial_metadata;
+    grpc_byte_buffer **message;
+    grpc_metadata_array *trailing_metadata;
+    grpc_status_code *status;
+    grpc_slice *status_details;
+    const char **error_string;
+    int *cancelled;
+};
+
+// The head's handle is the tag that gRPC has, its scope the program's queue.
+struct pending {
+    struct object object;
+    void *tag; // the program's
+    const grpc_call *call;
+    struct outputs outputs;
+    struct pending *next; // in a queue's list
+    // A batch of ours that carries the tag of a failed operation through gRPC's queue; see
+    // pending_start_failed.
+    grpc_call *carrier;
+};
+
+static void note_output(struct outputs *outputs, const grpc_op *operation) {
+    switch (operation->op) {
+    case GRPC_OP_RECV_INITIAL_METADATA:
+        outputs->initial_metadata =
+            operation->data.recv_initial_metadata.recv_initial_metadata;
+        break;
+    case GRPC_OP_RECV_MESSAGE:
+        outputs->message = operation->data.recv_message.recv_message;
+        break;
+    case GRPC_OP_RECV_STATUS_ON_CLIENT:
+        outputs->trailing_metadata = operation->data.recv_status_on_client.trailing_metadata;
+        outputs->status = operation->data.recv_status_on_client.status;
+        outputs->status_details = operation->data.recv_status_on_client.status_details;
+        outputs->error_string = operation->data.recv_status_on_client.error_string;
+        break;
+    case GRPC_OP_RECV_CLOSE_ON_SERVER:
+        outputs->cancelled = operation->data.recv_close_on_server.cancelled;
+        break;
+    default:
+        break; // sends have no output
+    }
+}
+
+static void set_outputs(const struct outputs *outputs) {
+    if (outputs->initial_metadata != NULL)
+        outputs->initial_metadata->count = 0;
+    if (outputs->message != NULL)
+        *outputs->message = NULL;
+    if (outputs->trailing_metadata != NULL)
+        outputs->trailing_metadata->count = 0;
+    if (outputs->status != NULL)
+        *outputs->status = GRPC_STATUS_CANCELLED;
+    if (outputs->status_details != NULL)
+        *outputs->status_details = grpc.grpc_slice_from_copied_string(CANCELLED_BY_FORK);
+    if (outputs->error_string != NULL)
+        *outputs->error_string = NULL;
+    if (outputs->cancelled != NULL)
+        *outputs->cancelled = 1;
+}
+
+// A batch that receives the status succeeds even then: that is how gRPC reports every end of a call
+// (include/grpc/impl/codegen/grpc_types.h on GRPC_OP_RECV_STATUS_ON_CLIENT: "This operation always
+// succeeds"), and programs do not look at the status of a batch that did not.
+static int success_of(const struct outputs *outputs) {
+    return outputs->status != NULL || outputs->cancelled != NULL;
+}
+
+static struct pending *make(const grpc_completion_queue *queue, const grpc_call *call,
+                            const grpc_op *operations, size_t count, void *tag) {
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (pending == NULL)
+        return NULL;
+    object_initialise(&pending->object, OBJECT_PENDING, tag);
+    pending->object.scope = (uintptr_t)queue;
+    pending->tag = tag;
+    pending->call = call;
+    for (size_t i = 0; i < count; i++)
+        note_output(&pending->outputs, &operations[i]);
+    return pending;
+}
+
+// Adds it under a tag that tells it apart, where that can be done.
+static bool insert(struct pending *pending, const grpc_completion_queue *queue,
+                   grpc_cq_completion_type type) {
+    const struct pending *other =
+        type == GRPC_CQ_NEXT
+            ? (const struct pending *)registry_acquire(OBJECT_PENDING, pending->tag,
+                                                              (uintptr_t)queue)
+            : NULL;
+    if (other != NULL && other->call != pending->call)
+        pending->object.handle = pending;
+    object_unreference((struct object *)(uintptr_t)other);
+    return registry_insert(&pending->object);
+}
+
+struct pending *pending_begin(const grpc_completion_queue *queue, const grpc_call *call,
+                              const grpc_op *operations, size_t count, void **tag) {
+    grpc_cq_completion_type type = completion_queue_type(queue);
+    if (type == GRPC_CQ_CALLBACK)
+        return NULL;
+    struct pending *pending = make(queue, call, operations, count, *tag);
+    if (pending == NULL)
+        return NULL;
+    if (!insert(pending, queue, type)) {
+        free(pending);
+        return NULL;
+    }
+    *tag = pending->object.handle;
+    return pending;
+}
+
+void pending_cancel(struct pending *pending) {
+    if (pending == NULL)
+        return;
+    registry_remove_object(&pending->object);
+    object_unreference(&pending->object);
+}
+
+void pending_complete(const grpc_completion_queue *queue, grpc_event *event) {
+    struct pending *pending =
+        (struct pending *)registry_remove(OBJECT_PENDING, event->tag, (uintptr_t)queue);
+    if (pending == NULL)
+        return;
+    event->tag = pending->tag;
+    if (pending->carrier != NULL) {
+        event->success = success_of(&pending->outputs);
+        grpc.grpc_call_unref(pending->carrier);
+    }
+    object_unreference(&pending->object);
+}
+
+static void inherit(struct object *object, void *context) {
+    unsigned *count = context;
+    struct pending *pending = (struct pending *)object;
+    if (!object_is_inherited(object))
+        return;
+    registry_remove_object(object);
+    pending->carrier = NULL;
+    ++*count;
+    if (!completion_queue_fail((const grpc_completion_queue *)object->scope, pending))
+        object_unreference(object);
+}
+
+void pending_inherit(void) {
+    unsigned count = 0;
+    registry_visit(OBJECT_PENDING, inherit, &count);
+    log_write(LOG_DEBUG, "%u operations were pending at fork", count);
+}
+
+grpc_event pending_fail(struct pending *pending) {
+    grpc_event event = {
+        .type = GRPC_OP_COMPLETE,
+        .success = success_of(&pending->outputs),
+        .tag = pending->tag,
+    };
+    set_outputs(&pending->outputs);
+    object_unreference(&pending->object);
+    return event;
+}
+
+// Wakes whoever waits in gRPC's queue, in its turn: a batch on a channel that is lame, which fails
+// at once, is completed in the queue, and pending_complete puts the right success into its event.
+static bool carry(struct pending *pending, grpc_completion_queue *queue) {
+    grpc_op operation = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+    grpc_call_error error = GRPC_CALL_ERROR;
+    pending->carrier = call_make_lame(object_translate(OBJECT_COMPLETION_QUEUE, queue));
+    if (pending->carrier == NULL || !insert(pending, queue, completion_queue_type(queue)))
+        return false;
+    error = grpc.grpc_call_start_batch(pending->carrier, &operation, 1, pending->object.handle,
+                                       NULL);
+    if (error != GRPC_CALL_OK)
+        registry_remove_object(&pending->object);
+    return error == GRPC_CALL_OK;
+}
+
+void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
+                          const grpc_op *operations, size_t count, void *tag) {
+    struct pending *pending = make(queue, call, operations, count, tag);
+    if (pending == NULL)
+        return;
+    // Nobody can wait for the tag in a queue that is gone.
+    if (registry_find(OBJECT_COMPLETION_QUEUE, queue, 0) == NULL) {
+        set_outputs(&pending->outputs);
+        object_unreference(&pending->object);
+        return;
+    }
+    // gRPC's queue takes nothing any more once it is shut down, but then nobody waits in it either.
+    if (completion_queue_is_shut_down(queue)) {
+        if (!completion_queue_fail(queue, pending))
+            object_unreference(&pending->object);
+        return;
+    }
+    set_outputs(&pending->outputs);
+    if (carry(pending, queue))
+        return;
+    log_write(LOG_ERROR, "can't complete an operation of an inherited call, its tag is lost");
+    if (pending->carrier != NULL)
+        grpc.grpc_call_unref(pending->carrier);
+    object_unreference(&pending->object);
+}
+
+void pending_append(_Atomic(struct pending *) * list, struct pending *pending) {
+    pending->next = NULL;
+    struct pending *last = atomic_load(list);
+    if (last == NULL) {
+        atomic_store(list, pending);
+        return;
+    }
+    while (last->next != NULL)
+        last = last->next;
+    last->next = pending;
+}
+
+struct pending *pending_take(_Atomic(struct pending *) * list, const void *tag, bool any) {
+    struct pending *previous = NULL;
+    struct pending *pending = atomic_load(list);
+    while (pending != NULL && !any && pending->tag != tag) {
+        previous = pending;
+        pending = pending->next;
+    }
+    if (pending == NULL)
+        return NULL;
+    if (previous == NULL)
+        atomic_store(list, pending->next);
+    else
+        previous->next = pending->next;
+    return pending;
+}
+
+static void dispose(struct object *object) {
+    (void)object;
+}
+
+const struct object_operations pending_operations = {NULL, NULL, dispose};

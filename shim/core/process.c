@@ -1,0 +1,250 @@
+#include "core/process.h"
+
+#include "base/configuration.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "core/abseil.h"
+#include "core/descriptors.h"
+#include "core/functions.h"
+#include "core/image.h"
+#include "core/pending.h"
+#include "core/registry.h"
+#include "core/revival.h"
+#include "core/snapshot.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// What stands where no page of the other kind can be had; it makes every call take the slow way
+// until the process is attached.
+static struct process_flags fallback_flags;
+struct process_flags *process_flags = &fallback_flags;
+_Atomic uint32_t process_current_generation;
+
+enum protection { NOT_ATTACHED, PROTECTED, UNPROTECTED };
+static _Atomic(enum protection) protection;
+static _Atomic bool inherited; // a child before its first use of gRPC
+static _Atomic uint32_t initialisations;
+static _Atomic pid_t process_id; // the process for which all of this holds
+
+// Held while a process attaches or revives. gRPC's own calls meanwhile, from whatever thread, don't
+// come here.
+static struct lock slow_lock = LOCK_INITIALIZER;
+static THREAD_LOCAL bool working;
+
+// gRPC's images by what they define, whatever their names: the core, its portability layer, and
+// the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
+// needed; the others may be part of it.
+static const char *const core_symbol = "grpc_init";
+static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_init"};
+
+static void unprotected(const char *why) {
+    static bool said;
+    log_once(said, LOG_ERROR, "gRPC is not protected, %s, forked children get it as without the shim",
+             why);
+    atomic_store(&protection, UNPROTECTED);
+}
+
+// An image that holds gRPC among other things can't be rewound: the rest would lose its state.
+static bool is_library_of_grpc(const struct image *core) {
+    const char *slash = strrchr(core->path, '/');
+    return strncmp(slash != NULL ? slash + 1 : core->path, "libgrpc", 7) == 0;
+}
+
+static bool add_images(const struct image *core) {
+    if (!snapshot_add_image(core) || !image_pin(core))
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
+        struct image companion;
+        if (image_symbol(core, companion_symbols[i]) != NULL)
+            continue;
+        if (image_defining(companion_symbols[i], &companion) &&
+            (!snapshot_add_image(&companion) || !image_pin(&companion)))
+            return false;
+    }
+    return true;
+}
+
+static void attach(void) {
+    struct image core;
+    if (!image_defining(core_symbol, &core)) {
+        // A program can look our symbols up without having gRPC; it may load it yet.
+        functions_bind(NULL);
+        return;
+    }
+    functions_bind(&core);
+    if (configuration()->disabled)
+        atomic_store(&protection, UNPROTECTED);
+    else if (!is_library_of_grpc(&core))
+        unprotected("it is linked into an image together with other code");
+    else if (!add_images(&core) || !snapshot_take())
+        unprotected("its data can't be copied");
+    else if (grpc.grpc_is_initialized())
+        unprotected("it was initialised before the shim could see it");
+    else
+        atomic_store(&protection, PROTECTED);
+    if (atomic_load(&protection) == PROTECTED) {
+        abseil_find();
+        log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core.path);
+    }
+}
+
+// A child's bookkeeping, whichever way it was made. Single-threaded and async-signal-safe.
+static void become_child(void) {
+    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    atomic_fetch_add(&process_current_generation, 1);
+    lock_reset_in_child(&slow_lock);
+    registry_reset_locks_in_child();
+    revival_reset_locks_in_child();
+    descriptors_close_in_child();
+    abseil_remember_in_child();
+    atomic_store(&inherited, true);
+    // Only where the kernel did not wipe the page: a write would give the child a page of its own.
+    if (atomic_load(&process_flags->ready) != 0)
+        atomic_store(&process_flags->ready, 0);
+}
+
+// A child that no at-fork handler has seen.
+static void notice_fork(void) {
+    if (atomic_load(&protection) == PROTECTED &&
+        atomic_load(&process_id) != (pid_t)syscall(SYS_getpid))
+        become_child();
+}
+
+static void revive(void) {
+    abseil_release_in_child();
+    snapshot_rewind();
+    if (grpc.grpc_is_initialized()) {
+        unprotected("it does not read as uninitialised after its data was put back");
+        return;
+    }
+    uint32_t count = atomic_load(&initialisations);
+    for (uint32_t i = 0; i < count; i++)
+        grpc.grpc_init();
+    pending_inherit();
+    log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
+              process_generation(), count);
+}
+
+static void do_work(bool only_releasing) {
+    if (atomic_load(&protection) == NOT_ATTACHED)
+        attach();
+    if (atomic_load(&inherited) && atomic_load(&protection) == PROTECTED) {
+        if (only_releasing)
+            return; // and remain inherited
+        revive();
+    }
+    if (atomic_load(&protection) == NOT_ATTACHED)
+        return;
+    atomic_store(&inherited, false);
+    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    atomic_store_explicit(&process_flags->ready, 1, memory_order_release);
+}
+
+static void prepare(const void *caller, bool only_releasing) {
+    if (working || process_is_inside(caller))
+        return;
+    int saved_errno = errno;
+    process_start();
+    notice_fork();
+    lock_acquire(&slow_lock);
+    working = true;
+    if (!atomic_load_explicit(&process_flags->ready, memory_order_acquire))
+        do_work(only_releasing);
+    working = false;
+    lock_release(&slow_lock);
+    errno = saved_errno;
+}
+
+void process_prepare_use(const void *caller) {
+    prepare(caller, false);
+}
+
+void process_prepare_release(const void *caller) {
+    prepare(caller, true);
+}
+
+bool process_is_inherited(void) {
+    return atomic_load_explicit(&inherited, memory_order_relaxed);
+}
+
+bool process_is_protected(void) {
+    return atomic_load_explicit(&protection, memory_order_relaxed) == PROTECTED;
+}
+
+bool process_is_inside(const void *caller) {
+    // The linker's: this library from its first byte to its last.
+    extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+    extern const char _end[] __attribute__((visibility("hidden")));
+    const char *address = caller;
+    return (address >= __ehdr_start && address < _end) || snapshot_covers(caller);
+}
+
+void process_count_initialisation(void) {
+    atomic_fetch_add(&initialisations, 1);
+}
+
+bool process_count_shutdown(void) {
+    uint32_t count = atomic_load(&initialisations);
+    while (count > 0) {
+        if (atomic_compare_exchange_weak(&initialisations, &count, count - 1))
+            return true;
+    }
+    return false;
+}
+
+uint32_t process_initialisations(void) {
+    return atomic_load(&initialisations);
+}
+
+static void fork_prepare(void) {
+    descriptors_fork_begins();
+}
+
+static void fork_parent(void) {
+    descriptors_fork_ended();
+}
+
+static void fork_child(void) {
+    if (process_is_protected())
+        become_child();
+    else
+        lock_reset_in_child(&slow_lock); // another thread may have been attaching
+}
+
+void process_register_handlers(void) {
+    static _Atomic bool registered;
+    if (!atomic_exchange(&registered, true))
+        pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+static void make_flags(void) {
+    size_t size = (size_t)getpagesize();
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return;
+    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+        // Kernels before 4.14: the at-fork handler alone resets the flag.
+        munmap(page, size);
+        return;
+    }
+    process_flags = page;
+}
+
+static void start_once(void) {
+    int saved_errno = errno;
+    configuration_read();
+    make_flags();
+    process_register_handlers();
+    errno = saved_errno;
+}
+
+void process_start(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start_once);
+}

@@ -1,0 +1,78 @@
+// The life of a process as gRPC sees it: attach, fork, revive.
+//
+//   attach   at the first call into gRPC: find its images, bind its functions, copy its data
+//   prepare  before fork(): announce it (nothing is stopped and no lock is taken)
+//   child    after fork(): close gRPC's descriptors; the child is `inherited`
+//   revive   at an inherited child's first call into gRPC: rewind its data, initialise it again
+//
+// A page that the kernel wipes in every child (MADV_WIPEONFORK, madvise(2)) holds the flag that
+// says that all of this is done. So one load tells each call that nothing is to be done, and a child
+// made past libc's at-fork handlers (_Fork, a bare clone system call) is noticed all the same.
+#ifndef GRPCFORKSHIM_CORE_PROCESS_H
+#define GRPCFORKSHIM_CORE_PROCESS_H
+
+#include "base/compiler.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process_flags {
+    _Atomic uint32_t ready; // 0 after a fork
+};
+
+// Not for other rooms: what the inline functions below read.
+extern struct process_flags *process_flags;
+extern _Atomic uint32_t process_current_generation;
+
+// How many forks lie between this process and the one that loaded gRPC.
+static inline uint32_t process_generation(void) {
+    return atomic_load_explicit(&process_current_generation, memory_order_relaxed);
+}
+
+// Does what is still to be done before this process may call gRPC. `caller` is the return address
+// of the interposed call: for gRPC's own calls nothing is done. Any thread of any process; waits
+// only for another thread of this process that is doing the same.
+void process_prepare_use(const void *caller);
+
+// The same for calls that only give something back (destroy, release, shutdown): they are answered
+// from the records alone and don't start gRPC in a child that hasn't used it.
+void process_prepare_release(const void *caller);
+
+static inline void process_enter(const void *caller) {
+    if (unlikely(!atomic_load_explicit(&process_flags->ready, memory_order_acquire)))
+        process_prepare_use(caller);
+}
+
+static inline void process_enter_release(const void *caller) {
+    if (unlikely(!atomic_load_explicit(&process_flags->ready, memory_order_acquire)))
+        process_prepare_release(caller);
+}
+
+// True in a child that has not used gRPC yet: no function of gRPC may be called. Any thread.
+bool process_is_inherited(void);
+
+// True where forks are survived; false before the first call into gRPC, when disabled, and where
+// gRPC can't be protected. Any thread.
+bool process_is_protected(void);
+
+// True for a call that gRPC or this library makes, which is none of the program's.
+bool process_is_inside(const void *caller);
+
+// The program's grpc_init and grpc_shutdown calls: counted, so that a child can begin with as many.
+void process_count_initialisation(void);
+
+// Returns false when there was nothing to take back. Any thread.
+bool process_count_shutdown(void);
+
+// The number of grpc_init calls that are not taken back yet.
+uint32_t process_initialisations(void);
+
+// Registers the at-fork handlers once, the first of the process's: prepare then runs last and child
+// first. Safe before the constructor, from any thread.
+void process_register_handlers(void);
+
+// The constructor's part. Safe to call again.
+void process_start(void);
+
+#endif

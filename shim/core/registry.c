@@ -1,0 +1,225 @@
+#include "core/registry.h"
+
+#include "base/lock.h"
+#include "core/process.h"
+
+#include <stdlib.h>
+
+// Enough that eight calling threads seldom meet (a power of two).
+#define SHARDS 64
+#define FIRST_CAPACITY 64
+
+// A slot that held a record: searches go on behind it.
+#define TOMBSTONE ((struct object *)1)
+
+// Open addressing with linear probing; at most three quarters are ever used.
+struct table {
+    size_t capacity; // slots, a power of two
+    size_t used;     // slots that are not NULL: records and tombstones
+    size_t live;     // records
+    _Atomic(struct object *) slots[];
+};
+
+struct shard {
+    struct lock lock;
+    _Atomic(struct table *) table;
+} __attribute__((aligned(64)));
+
+static struct shard shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
+
+static uint64_t hash(enum object_kind kind, const void *handle, uintptr_t scope) {
+    // Fibonacci hashing; addresses differ in their middle bits, the product spreads them upwards.
+    uint64_t mixed = (uint64_t)(uintptr_t)handle + (uint64_t)scope * 31 + (uint64_t)kind;
+    mixed *= UINT64_C(0x9E3779B97F4A7C15);
+    return mixed ^ mixed >> 32;
+}
+
+static struct shard *shard_of(uint64_t hash) {
+    return &shards[hash % SHARDS];
+}
+
+static size_t first_slot(const struct table *table, uint64_t hash) {
+    return (size_t)(hash / SHARDS) & (table->capacity - 1);
+}
+
+static bool matches(const struct object *object, enum object_kind kind, const void *handle,
+                    uintptr_t scope) {
+    return object->handle == handle && object->kind == kind && object->scope == scope;
+}
+
+static void place(struct table *table, uint64_t hash, struct object *object) {
+    size_t slot = first_slot(table, hash);
+    while (atomic_load_explicit(&table->slots[slot], memory_order_relaxed) > TOMBSTONE)
+        slot = (slot + 1) & (table->capacity - 1);
+    if (atomic_load_explicit(&table->slots[slot], memory_order_relaxed) == NULL)
+        table->used++;
+    table->live++;
+    atomic_store_explicit(&table->slots[slot], object, memory_order_release);
+}
+
+// Makes room for one more record, also by dropping tombstones. Under the shard's lock.
+static struct table *grown(struct shard *shard) {
+    struct table *old = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    if (old != NULL && (old->used + 1) * 4 <= old->capacity * 3)
+        return old;
+    size_t capacity = FIRST_CAPACITY;
+    while (old != NULL && capacity < (old->live + 1) * 2)
+        capacity *= 2;
+    struct table *table = calloc(1, sizeof(*table) + capacity * sizeof(table->slots[0]));
+    if (table == NULL)
+        return old != NULL && old->used + 1 < old->capacity ? old : NULL;
+    table->capacity = capacity;
+    for (size_t i = 0; old != NULL && i < old->capacity; i++) {
+        struct object *object = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+        if (object > TOMBSTONE)
+            place(table, hash(object->kind, object->handle, object->scope), object);
+    }
+    atomic_store_explicit(&shard->table, table, memory_order_release);
+    free(old);
+    return table;
+}
+
+// The slot of a record, or NULL. `exactly` limits the search to that record. Under the lock.
+static _Atomic(struct object *) *
+    find_slot(struct table *table, uint64_t hash, enum object_kind kind, const void *handle,
+              uintptr_t scope, const struct object *exactly) {
+    if (table == NULL)
+        return NULL;
+    for (size_t slot = first_slot(table, hash);; slot = (slot + 1) & (table->capacity - 1)) {
+        struct object *object = atomic_load_explicit(&table->slots[slot], memory_order_relaxed);
+        if (object == NULL)
+            return NULL;
+        if (object != TOMBSTONE && matches(object, kind, handle, scope) &&
+            (exactly == NULL || object == exactly))
+            return &table->slots[slot];
+    }
+}
+
+void object_initialise(struct object *object, enum object_kind kind, void *handle) {
+    object->handle = handle;
+    object->scope = 0;
+    object->kind = kind;
+    atomic_init(&object->real, handle);
+    atomic_init(&object->generation, process_generation());
+    object->made_in = process_generation();
+    atomic_init(&object->handles, 1);
+    atomic_init(&object->references, 1);
+}
+
+bool registry_insert(struct object *object) {
+    uint64_t hashed = hash(object->kind, object->handle, object->scope);
+    struct shard *shard = shard_of(hashed);
+    lock_acquire(&shard->lock);
+    struct table *table = grown(shard);
+    if (table != NULL)
+        place(table, hashed, object);
+    lock_release(&shard->lock);
+    return table != NULL;
+}
+
+struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope) {
+    uint64_t hashed = hash(kind, handle, scope);
+    struct shard *shard = shard_of(hashed);
+    lock_acquire(&shard->lock);
+    _Atomic(struct object *) *slot = find_slot(atomic_load(&shard->table), hashed, kind, handle,
+                                               scope, NULL);
+    struct object *object = slot != NULL ? atomic_load(slot) : NULL;
+    lock_release(&shard->lock);
+    return object;
+}
+
+// Empties a slot. Under the lock.
+static void clear(struct table *table, _Atomic(struct object *) * slot) {
+    // With nothing behind it no search needs the tombstone.
+    size_t next = ((size_t)(slot - table->slots) + 1) & (table->capacity - 1);
+    bool last = atomic_load_explicit(&table->slots[next], memory_order_relaxed) == NULL;
+    atomic_store_explicit(slot, last ? NULL : TOMBSTONE, memory_order_release);
+    table->live--;
+    table->used -= last;
+}
+
+static struct object *take(enum object_kind kind, const void *handle, uintptr_t scope,
+                           const struct object *exactly) {
+    uint64_t hashed = hash(kind, handle, scope);
+    struct shard *shard = shard_of(hashed);
+    struct object *object = NULL;
+    lock_acquire(&shard->lock);
+    struct table *table = atomic_load(&shard->table);
+    _Atomic(struct object *) *slot = find_slot(table, hashed, kind, handle, scope, exactly);
+    if (slot != NULL) {
+        object = atomic_load_explicit(slot, memory_order_relaxed);
+        clear(table, slot);
+    }
+    lock_release(&shard->lock);
+    return object;
+}
+
+struct object *registry_acquire(enum object_kind kind, const void *handle, uintptr_t scope) {
+    uint64_t hashed = hash(kind, handle, scope);
+    struct shard *shard = shard_of(hashed);
+    struct object *object = NULL;
+    lock_acquire(&shard->lock);
+    _Atomic(struct object *) *slot =
+        find_slot(atomic_load(&shard->table), hashed, kind, handle, scope, NULL);
+    if (slot != NULL) {
+        object = atomic_load_explicit(slot, memory_order_relaxed);
+        atomic_fetch_add(&object->references, 1);
+    }
+    lock_release(&shard->lock);
+    return object;
+}
+
+static struct handle_count count_handle(enum object_kind kind, const void *handle, bool drop) {
+    struct handle_count count = {false, 0, NULL};
+    uint64_t hashed = hash(kind, handle, 0);
+    struct shard *shard = shard_of(hashed);
+    lock_acquire(&shard->lock);
+    struct table *table = atomic_load(&shard->table);
+    _Atomic(struct object *) *slot = find_slot(table, hashed, kind, handle, 0, NULL);
+    if (slot != NULL) {
+        struct object *object = atomic_load_explicit(slot, memory_order_relaxed);
+        count.found = true;
+        count.made_in = object->made_in;
+        if (!drop) {
+            atomic_fetch_add(&object->handles, 1);
+        } else if (atomic_fetch_sub(&object->handles, 1) == 1) {
+            count.object = object;
+            clear(table, slot);
+        }
+    }
+    lock_release(&shard->lock);
+    return count;
+}
+
+struct handle_count registry_add_handle(enum object_kind kind, const void *handle) {
+    return count_handle(kind, handle, false);
+}
+
+struct handle_count registry_drop_handle(enum object_kind kind, const void *handle) {
+    return count_handle(kind, handle, true);
+}
+
+struct object *registry_remove(enum object_kind kind, const void *handle, uintptr_t scope) {
+    return take(kind, handle, scope, NULL);
+}
+
+void registry_remove_object(struct object *object) {
+    take(object->kind, object->handle, object->scope, object);
+}
+
+void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
+                    void *context) {
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct table *table = atomic_load(&shards[i].table);
+        for (size_t slot = 0; table != NULL && slot < table->capacity; slot++) {
+            struct object *object = atomic_load(&table->slots[slot]);
+            if (object > TOMBSTONE && object->kind == kind)
+                visit(object, context);
+        }
+    }
+}
+
+void registry_reset_locks_in_child(void) {
+    for (size_t i = 0; i < SHARDS; i++)
+        lock_reset_in_child(&shards[i].lock);
+}

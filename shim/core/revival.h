@@ -1,0 +1,64 @@
+// From the handle that the program holds to the object that gRPC knows in this process.
+#ifndef GRPCFORKSHIM_CORE_REVIVAL_H
+#define GRPCFORKSHIM_CORE_REVIVAL_H
+
+#include "core/process.h"
+#include "core/registry.h"
+
+// The message of every call that a fork ended.
+#define CANCELLED_BY_FORK                                                                          \
+    "the call was inherited through fork(); it goes on in the parent process only"
+
+// What a kind of object needs: its module defines one.
+struct object_operations {
+    // Makes a replacement in this process from the record. NULL where it can't be made.
+    void *(*build)(struct object *object);
+    // Gives back what `build` made.
+    void (*destroy)(void *real);
+    // Frees what the record owns; the record itself is freed by the caller.
+    void (*dispose)(struct object *object);
+};
+
+extern const struct object_operations channel_operations, registered_call_operations,
+    completion_queue_operations, call_operations, credentials_operations,
+    call_credentials_operations, resource_quota_operations, pending_operations;
+
+// The object's replacement in this process, built now if need be. A handle without a record is
+// returned as it is. Any thread of a child; the slow way of the next function.
+void *revival_translate(enum object_kind kind, const void *handle);
+
+// gRPC's address of the program's object. Any thread, any process that has passed process_enter.
+static inline void *object_translate(enum object_kind kind, const void *handle) {
+    if (likely(process_generation() == 0) || handle == NULL)
+        return (void *)handle;
+    return revival_translate(kind, handle);
+}
+
+// True for a record of an object that belongs to a process before this one.
+static inline bool object_is_inherited(const struct object *object) {
+    return object->made_in != process_generation();
+}
+
+// gRPC's address of the object of a record that the caller holds a reference to, for use in one
+// call. Where the program has already released the object, it is built for this one use and
+// *temporary says that object_return must end it. NULL for NULL. Any thread.
+void *object_borrow(struct object *object, bool *temporary);
+void object_return(struct object *object, void *real, bool temporary);
+
+// Counts another reference of the program. Returns the address to pass on to gRPC, or NULL where
+// gRPC has no object of its own to count for (an inherited one is counted here).
+void *object_add_handle(enum object_kind kind, const void *handle);
+
+// Takes back a reference of the program and forgets the object with the last. Returns the address
+// to release in gRPC, or NULL where nothing is to be released in this process. It has to be called
+// before gRPC frees the object: its address may be used again at once.
+void *object_release_handle(enum object_kind kind, const void *handle);
+
+// References of records to records.
+struct object *object_reference(struct object *object);
+void object_unreference(struct object *object);
+
+// Locks of this module. Child, single-threaded, async-signal-safe.
+void revival_reset_locks_in_child(void);
+
+#endif

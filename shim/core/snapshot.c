@@ -1,0 +1,125 @@
+#include "core/snapshot.h"
+
+#include "base/log.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define IMAGES_MAXIMUM 8
+#define REGIONS_MAXIMUM 1024
+
+struct region {
+    unsigned char *address;
+    size_t size;   // bytes
+    size_t offset; // of its copy
+};
+
+static struct image images[IMAGES_MAXIMUM];
+static size_t image_count;
+static struct region regions[REGIONS_MAXIMUM];
+static size_t region_count;
+static bool overflow;
+static unsigned char *copy;
+
+bool snapshot_add_image(const struct image *image) {
+    if (image_count == IMAGES_MAXIMUM)
+        return false;
+    images[image_count++] = *image;
+    return true;
+}
+
+bool snapshot_covers(const void *address) {
+    for (size_t i = 0; i < image_count; i++) {
+        if (image_contains(&images[i], (uintptr_t)address))
+            return true;
+    }
+    return false;
+}
+
+bool snapshot_rewinds(const void *address) {
+    for (size_t i = 0; i < region_count; i++) {
+        if ((uintptr_t)address - (uintptr_t)regions[i].address < regions[i].size)
+            return true;
+    }
+    return false;
+}
+
+static void add_region(uintptr_t start, uintptr_t end) {
+    if (start >= end || snapshot_rewinds((const void *)start))
+        return;
+    if (region_count == REGIONS_MAXIMUM) {
+        overflow = true;
+        return;
+    }
+    regions[region_count++] = (struct region){.address = (unsigned char *)start,
+                                              .size = end - start};
+}
+
+// The PLT's slots are left out where they lie in plain data (lazy binding): a slot holds the same
+// address in parent and child, and resolving some hundred functions anew would cost each child half
+// a millisecond and the loader's lock.
+static void add_data(const struct image *image) {
+    // Three slots of the loader's own, then one per function.
+    size_t calls = image->plt_relocations_size / sizeof(ElfW(Rela));
+    uintptr_t slots_start = image->plt_slots;
+    uintptr_t slots_end = slots_start + (3 + calls) * sizeof(void *);
+    // Linkers put the loader's three slots into RELRO and the rest behind it.
+    if (slots_start < image->writable_start)
+        slots_start = image->writable_start;
+    if (slots_end > slots_start && slots_end <= image->writable_end) {
+        add_region(image->writable_start, slots_start);
+        add_region(slots_end, image->writable_end);
+    } else {
+        add_region(image->writable_start, image->writable_end);
+    }
+}
+
+// A data symbol that an image defines may be bound to another definition: STB_GNU_UNIQUE symbols
+// (templates' and inline functions' statics) to that of whichever image was loaded first, and any
+// symbol to a copy in a program that is not position-independent. gRPC's data is then there. The
+// slot tells.
+static void add_bound_elsewhere(const struct image *image, const struct import *import,
+                                void *context) {
+    (void)context;
+    const ElfW(Sym) *symbol = import->symbol;
+    uintptr_t own = image->base + symbol->st_value;
+    uintptr_t bound = (uintptr_t)*import->slot;
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
+        symbol->st_size == 0 || bound == 0)
+        return;
+    // Constants have no state, whoever's are used.
+    if (own < image->writable_start || own >= image->writable_end || bound == own)
+        return;
+    if (image_contains(image, bound))
+        return; // a pointer with an addend
+    add_region(bound, bound + symbol->st_size);
+    log_write(LOG_DEBUG, "%s of %s is bound elsewhere, %zu bytes", import->name, image->path,
+              (size_t)symbol->st_size);
+}
+
+bool snapshot_take(void) {
+    for (size_t i = 0; i < image_count; i++)
+        add_data(&images[i]);
+    for (size_t i = 0; i < image_count; i++)
+        image_visit_imports(&images[i], add_bound_elsewhere, NULL);
+    size_t total = 0;
+    for (size_t i = 0; i < region_count; i++) {
+        regions[i].offset = total;
+        total += regions[i].size;
+    }
+    if (overflow || total == 0)
+        return false;
+    copy = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return false;
+    for (size_t i = 0; i < region_count; i++)
+        memcpy(copy + regions[i].offset, regions[i].address, regions[i].size);
+    mprotect(copy, total, PROT_READ);
+    log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", total, region_count);
+    return true;
+}
+
+void snapshot_rewind(void) {
+    for (size_t i = 0; i < region_count; i++)
+        memcpy(regions[i].address, copy + regions[i].offset, regions[i].size);
+}

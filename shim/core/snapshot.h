@@ -1,0 +1,33 @@
+// The pristine copy of gRPC's data, and the way back to it.
+//
+// gRPC's singletons, locks, once-flags and thread counts all live in the writable data of its
+// images. A copy taken before gRPC is first initialised, put back in a child while the child has no
+// gRPC thread, makes gRPC there as if never used. The heap it had stays allocated and untouched.
+// Measured on gRPC 1.51.1: 86 KiB, of which 29 KiB are the PLT slots that are left alone.
+#ifndef GRPCFORKSHIM_CORE_SNAPSHOT_H
+#define GRPCFORKSHIM_CORE_SNAPSHOT_H
+
+#include "core/image.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Remembers that this image's data belongs to gRPC. At most eight images; false beyond. Parent,
+// before the copy, one thread.
+bool snapshot_add_image(const struct image *image);
+
+// Copies all regions. Returns false where memory is lacking. Parent, before gRPC's first
+// initialisation, with no other thread in gRPC.
+bool snapshot_take(void);
+
+// Puts the copy back. Child, with no thread in gRPC. Writes memory and does nothing else.
+void snapshot_rewind(void);
+
+// True for an address inside one of the images: whether a caller is gRPC itself. Any thread, any
+// process; async-signal-safe.
+bool snapshot_covers(const void *address);
+
+// True for an address in data that will be rewound. As above.
+bool snapshot_rewinds(const void *address);
+
+#endif

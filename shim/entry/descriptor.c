@@ -1,0 +1,157 @@
+// What makes and ends descriptors, in the whole program: each wrapper adds one comparison for a
+// program without gRPC.
+#include "core/descriptors.h"
+#include "core/snapshot.h"
+#include "entry/entry.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// linux/close_range.h, which older systems lack.
+#define ONLY_MARK_CLOSE_ON_EXEC 4
+
+// How many of c-ares' functions that gRPC called this thread is in.
+static THREAD_LOCAL int resolving_for_grpc;
+
+static bool for_grpc(const void *caller) {
+    return unlikely(resolving_for_grpc > 0) || snapshot_covers(caller);
+}
+
+static int note(const void *caller, int descriptor) {
+    if (unlikely(for_grpc(caller)) && descriptor >= 0)
+        descriptors_opened(descriptor);
+    return descriptor;
+}
+
+static int note_pair(const void *caller, int result, const int descriptors[2]) {
+    if (result == 0) {
+        note(caller, descriptors[0]);
+        note(caller, descriptors[1]);
+    }
+    return result;
+}
+
+int wrapped_socket(int domain, int type, int protocol) {
+    return note(CALLER, libc_function(socket)(domain, type, protocol));
+}
+
+int wrapped_socketpair(int domain, int type, int protocol, int descriptors[2]) {
+    return note_pair(CALLER, libc_function(socketpair)(domain, type, protocol, descriptors),
+                     descriptors);
+}
+
+int wrapped_accept(int descriptor, struct sockaddr *address, socklen_t *length) {
+    return note(CALLER, libc_function(accept)(descriptor, address, length));
+}
+
+int wrapped_accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
+    return note(CALLER, libc_function(accept4)(descriptor, address, length, flags));
+}
+
+int wrapped_epoll_create1(int flags) {
+    return note(CALLER, libc_function(epoll_create1)(flags));
+}
+
+int wrapped_eventfd(unsigned initial, int flags) {
+    return note(CALLER, libc_function(eventfd)(initial, flags));
+}
+
+int wrapped_pipe(int descriptors[2]) {
+    return note_pair(CALLER, libc_function(pipe)(descriptors), descriptors);
+}
+
+int wrapped_pipe2(int descriptors[2], int flags) {
+    return note_pair(CALLER, libc_function(pipe2)(descriptors, flags), descriptors);
+}
+
+int wrapped_timerfd_create(int clock, int flags) {
+    return note(CALLER, libc_function(timerfd_create)(clock, flags));
+}
+
+int wrapped_dup(int descriptor) {
+    return note(CALLER, libc_function(dup)(descriptor));
+}
+
+static int replaced(const void *caller, bool tracked, int to, int result) {
+    if (unlikely(tracked))
+        descriptors_closed(to);
+    return note(caller, result);
+}
+
+static bool replacing(int from, int to) {
+    bool tracked = from != to && descriptors_tracked(to);
+    if (unlikely(tracked))
+        descriptors_closing(to);
+    return tracked;
+}
+
+int wrapped_dup2(int from, int to) {
+    bool tracked = replacing(from, to);
+    return replaced(CALLER, tracked, to, libc_function(dup2)(from, to));
+}
+
+int wrapped_dup3(int from, int to, int flags) {
+    bool tracked = replacing(from, to);
+    return replaced(CALLER, tracked, to, libc_function(dup3)(from, to, flags));
+}
+
+int wrapped_close(int descriptor) {
+    if (likely(!descriptors_tracked(descriptor)))
+        return libc_function(close)(descriptor);
+    descriptors_closing(descriptor);
+    int result = libc_function(close)(descriptor);
+    descriptors_closed(descriptor);
+    return result;
+}
+
+// The system call where libc lacks the function, for programs that look it up by name.
+int wrapped_close_range(unsigned first, unsigned last, int flags) {
+    bool closes = (flags & ONLY_MARK_CLOSE_ON_EXEC) == 0;
+    if (closes)
+        descriptors_closing_range(first, last);
+    int result = function_present(&libc_bound.close_range)
+                     ? libc_function(close_range)(first, last, flags)
+                     : (int)syscall(SYS_close_range, first, last, flags);
+    if (closes)
+        descriptors_closed_range(first, last);
+    return result;
+}
+
+void wrapped_closefrom(int first) {
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+    descriptors_closing_range(from, ~0u);
+    if (function_present(&libc_bound.closefrom))
+        libc_function(closefrom)(first);
+    else
+        syscall(SYS_close_range, from, ~0u, 0);
+    descriptors_closed_range(from, ~0u);
+}
+
+// c-ares serves the whole program; the sockets it opens while gRPC calls it are gRPC's.
+#define RESOLVE(caller, call)                                                                      \
+    do {                                                                                           \
+        int more = snapshot_covers(caller);                                                        \
+        resolving_for_grpc += more;                                                                \
+        call;                                                                                      \
+        resolving_for_grpc -= more;                                                                \
+    } while (0)
+
+void wrapped_ares_gethostbyname(void *a, void *b, long c, void *d, void *e) {
+    RESOLVE(CALLER, ares_function(ares_gethostbyname)(a, b, c, d, e));
+}
+
+void wrapped_ares_query(void *a, void *b, long c, long d, void *e, void *f) {
+    RESOLVE(CALLER, ares_function(ares_query)(a, b, c, d, e, f));
+}
+
+void wrapped_ares_search(void *a, void *b, long c, long d, void *e, void *f) {
+    RESOLVE(CALLER, ares_function(ares_search)(a, b, c, d, e, f));
+}
+
+void wrapped_ares_getaddrinfo(void *a, void *b, void *c, void *d, void *e, void *f) {
+    RESOLVE(CALLER, ares_function(ares_getaddrinfo)(a, b, c, d, e, f));
+}
+
+void wrapped_ares_process_fd(void *a, int b, int c) {
+    RESOLVE(CALLER, ares_function(ares_process_fd)(a, b, c));
+}

@@ -1,0 +1,212 @@
+// Channels and what is made on them.
+#include "core/call.h"
+#include "core/channel.h"
+#include "core/channel_arguments.h"
+#include "core/completion_queue.h"
+#include "core/descriptors.h"
+#include "core/pending.h"
+#include "core/revival.h"
+#include "entry/entry.h"
+
+#include <stdlib.h>
+
+static grpc_channel *record(const void *caller, grpc_channel *channel,
+                            const struct channel_recipe *recipe) {
+    if (!process_is_protected() || process_is_inside(caller))
+        return channel;
+    return channel_record(channel, recipe);
+}
+
+static grpc_channel_credentials *real_credentials(grpc_channel_credentials *credentials) {
+    return object_translate(OBJECT_CHANNEL_CREDENTIALS, credentials);
+}
+
+// The program's arguments for gRPC: in a child they may point to inherited objects. To be freed
+// where it isn't the program's own.
+static grpc_channel_args *real_arguments(const grpc_channel_args *arguments) {
+    if (process_generation() == 0)
+        return (grpc_channel_args *)arguments;
+    return channel_arguments_translate(arguments);
+}
+
+static void free_real_arguments(grpc_channel_args *real, const grpc_channel_args *arguments) {
+    if (real != arguments)
+        free(real);
+}
+
+grpc_channel *wrapped_grpc_channel_create(const char *target,
+                                          grpc_channel_credentials *credentials,
+                                          const grpc_channel_args *arguments) {
+    process_enter(CALLER);
+    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel *channel = grpc.grpc_channel_create(target, real_credentials(credentials), real);
+    free_real_arguments(real, arguments);
+    return record(CALLER, channel,
+                  &(struct channel_recipe){.constructor = CHANNEL_CREATE,
+                                           .target = target,
+                                           .credentials = credentials,
+                                           .arguments = arguments});
+}
+
+grpc_channel *wrapped_grpc_insecure_channel_create(const char *target,
+                                                   const grpc_channel_args *arguments,
+                                                   void *reserved) {
+    process_enter(CALLER);
+    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel *channel = grpc.grpc_insecure_channel_create(target, real, reserved);
+    free_real_arguments(real, arguments);
+    return record(CALLER, channel,
+                  &(struct channel_recipe){.constructor = CHANNEL_CREATE_INSECURE,
+                                           .target = target,
+                                           .arguments = arguments});
+}
+
+grpc_channel *wrapped_grpc_secure_channel_create(grpc_channel_credentials *credentials,
+                                                 const char *target,
+                                                 const grpc_channel_args *arguments,
+                                                 void *reserved) {
+    process_enter(CALLER);
+    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel *channel =
+        grpc.grpc_secure_channel_create(real_credentials(credentials), target, real, reserved);
+    free_real_arguments(real, arguments);
+    return record(CALLER, channel,
+                  &(struct channel_recipe){.constructor = CHANNEL_CREATE_SECURE,
+                                           .target = target,
+                                           .credentials = credentials,
+                                           .arguments = arguments});
+}
+
+// gRPC owns the descriptor from now on, and its connection is this process's.
+static grpc_channel *record_from_descriptor(const void *caller, grpc_channel *channel,
+                                            const char *target, int descriptor) {
+    if (process_is_protected())
+        descriptors_opened(descriptor);
+    return record(caller, channel,
+                  &(struct channel_recipe){.constructor = CHANNEL_FROM_DESCRIPTOR,
+                                           .target = target});
+}
+
+grpc_channel *wrapped_grpc_channel_create_from_fd(const char *target, int descriptor,
+                                                  grpc_channel_credentials *credentials,
+                                                  const grpc_channel_args *arguments) {
+    process_enter(CALLER);
+    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel *channel =
+        grpc.grpc_channel_create_from_fd(target, descriptor, real_credentials(credentials), real);
+    free_real_arguments(real, arguments);
+    return record_from_descriptor(CALLER, channel, target, descriptor);
+}
+
+grpc_channel *wrapped_grpc_insecure_channel_create_from_fd(const char *target, int descriptor,
+                                                           const grpc_channel_args *arguments) {
+    process_enter(CALLER);
+    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel *channel = grpc.grpc_insecure_channel_create_from_fd(target, descriptor, real);
+    free_real_arguments(real, arguments);
+    return record_from_descriptor(CALLER, channel, target, descriptor);
+}
+
+grpc_channel *wrapped_grpc_lame_client_channel_create(const char *target, grpc_status_code status,
+                                                      const char *message) {
+    process_enter(CALLER);
+    return record(CALLER, grpc.grpc_lame_client_channel_create(target, status, message),
+                  &(struct channel_recipe){.constructor = CHANNEL_CREATE_LAME,
+                                           .target = target,
+                                           .status = status,
+                                           .message = message});
+}
+
+void wrapped_grpc_channel_destroy(grpc_channel *channel) {
+    process_enter_release(CALLER);
+    grpc_channel *real = object_release_handle(OBJECT_CHANNEL, channel);
+    if (real != NULL)
+        grpc.grpc_channel_destroy(real);
+}
+
+grpc_connectivity_state wrapped_grpc_channel_check_connectivity_state(grpc_channel *channel,
+                                                                      int try_to_connect) {
+    process_enter(CALLER);
+    return grpc.grpc_channel_check_connectivity_state(object_translate(OBJECT_CHANNEL, channel),
+                                                      try_to_connect);
+}
+
+int wrapped_grpc_channel_num_external_connectivity_watchers(grpc_channel *channel) {
+    process_enter(CALLER);
+    return grpc.grpc_channel_num_external_connectivity_watchers(
+        object_translate(OBJECT_CHANNEL, channel));
+}
+
+int wrapped_grpc_channel_support_connectivity_watcher(grpc_channel *channel) {
+    process_enter(CALLER);
+    return grpc.grpc_channel_support_connectivity_watcher(
+        object_translate(OBJECT_CHANNEL, channel));
+}
+
+void wrapped_grpc_channel_watch_connectivity_state(grpc_channel *channel,
+                                                   grpc_connectivity_state last,
+                                                   gpr_timespec deadline,
+                                                   grpc_completion_queue *queue, void *tag) {
+    process_enter(CALLER);
+    pending_begin(queue, NULL, NULL, 0, &tag);
+    grpc.grpc_channel_watch_connectivity_state(
+        object_translate(OBJECT_CHANNEL, channel), last, deadline,
+        object_translate(OBJECT_COMPLETION_QUEUE, queue), tag);
+}
+
+void wrapped_grpc_channel_ping(grpc_channel *channel, grpc_completion_queue *queue, void *tag,
+                               void *reserved) {
+    process_enter(CALLER);
+    pending_begin(queue, NULL, NULL, 0, &tag);
+    grpc.grpc_channel_ping(object_translate(OBJECT_CHANNEL, channel),
+                           object_translate(OBJECT_COMPLETION_QUEUE, queue), tag, reserved);
+}
+
+char *wrapped_grpc_channel_get_target(grpc_channel *channel) {
+    process_enter(CALLER);
+    return grpc.grpc_channel_get_target(object_translate(OBJECT_CHANNEL, channel));
+}
+
+void wrapped_grpc_channel_get_info(grpc_channel *channel, const grpc_channel_info *info) {
+    process_enter(CALLER);
+    grpc.grpc_channel_get_info(object_translate(OBJECT_CHANNEL, channel), info);
+}
+
+void wrapped_grpc_channel_reset_connect_backoff(grpc_channel *channel) {
+    process_enter(CALLER);
+    grpc.grpc_channel_reset_connect_backoff(object_translate(OBJECT_CHANNEL, channel));
+}
+
+void *wrapped_grpc_channel_register_call(grpc_channel *channel, const char *method,
+                                         const char *host, void *reserved) {
+    process_enter(CALLER);
+    void *handle = grpc.grpc_channel_register_call(object_translate(OBJECT_CHANNEL, channel),
+                                                   method, host, reserved);
+    if (!process_is_protected())
+        return handle;
+    return channel_record_registered_call(channel, handle, method, host);
+}
+
+grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *parent,
+                                            uint32_t mask, grpc_completion_queue *queue,
+                                            grpc_slice method, const grpc_slice *host,
+                                            gpr_timespec deadline, void *reserved) {
+    process_enter(CALLER);
+    grpc_call *call = grpc.grpc_channel_create_call(
+        object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
+        object_translate(OBJECT_COMPLETION_QUEUE, queue), method, host, deadline, reserved);
+    return process_is_protected() && !process_is_inside(CALLER) ? call_record(call, queue) : call;
+}
+
+grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
+                                                       uint32_t mask,
+                                                       grpc_completion_queue *queue,
+                                                       void *registered_call,
+                                                       gpr_timespec deadline, void *reserved) {
+    process_enter(CALLER);
+    grpc_call *call = grpc.grpc_channel_create_registered_call(
+        object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
+        object_translate(OBJECT_COMPLETION_QUEUE, queue),
+        object_translate(OBJECT_REGISTERED_CALL, registered_call), deadline, reserved);
+    return process_is_protected() && !process_is_inside(CALLER) ? call_record(call, queue) : call;
+}

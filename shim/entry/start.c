@@ -1,0 +1,20 @@
+// The library's constructor, and the two hooks that have to be there from the start.
+#include "core/exit.h"
+#include "core/process.h"
+#include "entry/entry.h"
+
+__attribute__((constructor)) static void start(void) {
+    functions_bind_libc();
+    process_start();
+}
+
+int wrapped___register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                              void *image) {
+    process_register_handlers();
+    return libc_function(__register_atfork)(prepare, parent, child, image);
+}
+
+int wrapped___cxa_atexit(void (*destructor)(void *), void *object, void *image) {
+    exit_bind_to_process(&destructor, &object, image);
+    return libc_function(__cxa_atexit)(destructor, object, image);
+}

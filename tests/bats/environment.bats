@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# The GRPCFORKSHIM_ variables: what they do, and what happens when they make no sense.
+
+load ../lib/harness
+
+setup_file() {
+    start_server
+}
+
+teardown_file() {
+    stop_servers
+}
+
+setup() {
+    log=$BATS_TEST_TMPDIR/log
+    # Whoever runs the tests may have set them.
+    unset GRPCFORKSHIM_LOG_LEVEL GRPCFORKSHIM_LOG_FILE GRPCFORKSHIM_DISABLE
+}
+
+# One line of standard error, in the shim's form, has NAME in it; there is no other line.
+assert_one_complaint() { # NAME
+    run cat "$BATS_TEST_TMPDIR/stderr"
+    assert_equal "${#lines[@]}" 1
+    assert_line --regexp "^grpcforkshim\[[0-9]+\]: .*$1"
+}
+
+@test "A program that forks fails without the shim and works with it, and nothing else is printed" {
+    run bare 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_failure
+    run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_stderr_empty
+}
+
+@test "An unknown log level is named in one line and the program works" {
+    GRPCFORKSHIM_LOG_LEVEL=loud run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_LOG_LEVEL
+    assert_line --partial loud
+}
+
+@test "An unknown value of GRPCFORKSHIM_DISABLE is named in one line and the shim is not disabled" {
+    GRPCFORKSHIM_DISABLE=perhaps run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_DISABLE
+    assert_line --partial perhaps
+}
+
+@test "An unknown variable with the prefix is named in one line and the program works" {
+    GRPCFORKSHIM_LOG_LEVLE=debug run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_LOG_LEVLE
+}
+
+@test "A program without gRPC gets the same line, which is the shim's" {
+    GRPCFORKSHIM_LOG_LEVEL=loud run bare 20 "$(sample no_grpc)"
+    assert_success
+    assert_stderr_empty
+    GRPCFORKSHIM_LOG_LEVEL=loud run preloaded 20 "$(sample no_grpc)"
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_LOG_LEVEL
+}
+
+@test "A log file that cannot be opened is named in one line" {
+    GRPCFORKSHIM_LOG_FILE=$BATS_TEST_TMPDIR/no/such/directory run preloaded 20 \
+        "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_LOG_FILE
+    assert_line --partial /no/such/directory
+}
+
+@test "A log whose file cannot be opened goes to standard error" {
+    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$BATS_TEST_TMPDIR/no/such/directory \
+        run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    run grep -c '^grpcforkshim\[[0-9]*\]: .*GRPCFORKSHIM_LOG_FILE' "$BATS_TEST_TMPDIR/stderr"
+    assert_output 1
+    run grep -v GRPCFORKSHIM_LOG_FILE "$BATS_TEST_TMPDIR/stderr"
+    assert_success
+    refute_line --regexp '^[^g]'
+}
+
+@test "The log goes to its file, one whole line per message, and standard error stays empty" {
+    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log run preloaded 20 \
+        "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_stderr_empty
+    run grep -c '^grpcforkshim\[[0-9]*\]: ' "$log"
+    assert_success
+    run grep -v '^grpcforkshim\[[0-9]*\]: ' "$log"
+    assert_failure 1
+}
+
+@test "Parent and child write to the same log, each under its own pid" {
+    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log run preloaded 20 \
+        "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    run bash -c "grep -o '^grpcforkshim\[[0-9]*\]' '$log' | sort -u | wc -l"
+    assert_output 2
+}
+
+@test "A log is appended to what its file already has" {
+    echo 'an earlier line' >"$log"
+    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log run preloaded 20 \
+        "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    run cat "$log"
+    assert_line --index 0 'an earlier line'
+    assert_line --index 1 --regexp '^grpcforkshim\[[0-9]+\]: '
+}
+
+@test "Levels off, error and info print nothing when all is well but what info is for" {
+    local level
+    for level in off error; do
+        GRPCFORKSHIM_LOG_LEVEL=$level run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+        assert_success
+        assert_stderr_empty
+    done
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    run grep -v '^grpcforkshim\[[0-9]*\]: ' "$BATS_TEST_TMPDIR/stderr"
+    assert_failure 1
+}
+
+@test "GRPCFORKSHIM_DISABLE=1 is as if there were no shim" {
+    GRPCFORKSHIM_DISABLE=1 run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_failure
+    assert_equal "$(value 'child peer')" "$(value 'parent peer')"
+    assert_stderr_empty
+}
+
+@test "GRPCFORKSHIM_DISABLE=0 is as if it were not set" {
+    GRPCFORKSHIM_DISABLE=0 run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    assert_success
+    assert_stderr_empty
+}
+
+@test "A program without gRPC prints and returns the same with and without the shim" {
+    local expected
+    run bare 20 "$(sample no_grpc)"
+    assert_success
+    expected=$output
+    run preloaded 20 "$(sample no_grpc)"
+    assert_success
+    assert_output "$expected"
+    assert_stderr_empty
+}
+
+@test "Programs without gRPC keep their status, their signal and their output" {
+    run preloaded 20 sh -c 'echo out; exit 7'
+    assert_failure 7
+    assert_output out
+    run preloaded 20 sh -c 'kill -TERM $$'
+    assert_failure 143
+    assert_stderr_empty
+}

@@ -1,0 +1,233 @@
+# Servers, certificates and programs under a time-out: what the bats harness and the scripts share.
+#
+# Needs HARNESS_RUN_DIRECTORY, a directory that outlives all servers.
+#
+# shellcheck shell=bash
+
+PROGRAMS_DIRECTORY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${GRPCFORKSHIM_BUILD:=$(cd "$PROGRAMS_DIRECTORY/../.." && pwd)/build}"
+
+# Arrays cannot be exported: a test gets back what setup_file found out.
+if [[ -n ${HARNESS_SERVER_ADDRESSES-} ]]; then
+    read -r -a SERVER_ADDRESSES <<<"$HARNESS_SERVER_ADDRESSES"
+fi
+
+harness_die() {
+    echo "harness: $*" >&2
+    return 1
+}
+
+sample() {
+    local directory
+    for directory in server cpp c; do
+        if [[ -x $GRPCFORKSHIM_BUILD/tests/samples/$directory/$1 ]]; then
+            echo "$GRPCFORKSHIM_BUILD/tests/samples/$directory/$1"
+            return 0
+        fi
+    done
+    harness_die "no sample program '$1' under $GRPCFORKSHIM_BUILD/tests/samples"
+}
+
+shim() {
+    local path=$GRPCFORKSHIM_BUILD/shim/libgrpcforkshim.so
+    # The dynamic linker goes on without a library that it cannot preload.
+    [[ -r $path ]] || harness_die "$path is not built" || return 1
+    echo "$path"
+}
+
+# --- certificates -------------------------------------------------------------------------------
+
+harness_sign() { # DIRECTORY NAME EXTENSIONS
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" \
+        -keyout "$1/$2.key" -out "$1/$2.csr"
+    openssl x509 -req -in "$1/$2.csr" -CA "$1/ca.pem" -CAkey "$1/ca.key" -set_serial "$RANDOM$RANDOM" \
+        -days 30 -extfile <(printf '%s\n' "$3") -out "$1/$2.pem"
+}
+
+make_certificates() {
+    local log
+    CERTIFICATES=$HARNESS_RUN_DIRECTORY/certificates
+    export CERTIFICATES
+    log=$HARNESS_RUN_DIRECTORY/certificates.log
+    (
+        flock 9
+        [[ -e $CERTIFICATES/complete ]] && exit 0
+        mkdir -p "$CERTIFICATES"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+            -subj '/CN=grpcforkshim test authority' \
+            -keyout "$CERTIFICATES/ca.key" -out "$CERTIFICATES/ca.pem"
+        harness_sign "$CERTIFICATES" server $'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth'
+        harness_sign "$CERTIFICATES" client 'extendedKeyUsage=clientAuth'
+        openssl verify -CAfile "$CERTIFICATES/ca.pem" "$CERTIFICATES/server.pem" \
+            "$CERTIFICATES/client.pem" && : >"$CERTIFICATES/complete"
+    ) 9>"$CERTIFICATES.lock" >"$log" 2>&1 || {
+        cat "$log" >&2
+        harness_die 'openssl could not make the certificates'
+    }
+}
+
+# Programs under test inherit standard input, output and error, and nothing else.
+harness_close_descriptors() {
+    local descriptor
+    for descriptor in /proc/"$BASHPID"/fd/*; do
+        descriptor=${descriptor##*/}
+        # Bash's own 255 closes itself on exec.
+        if [[ $descriptor -gt 2 && $descriptor -ne 255 ]]; then
+            exec {descriptor}>&-
+        fi
+    done
+}
+
+# --- servers ------------------------------------------------------------------------------------
+
+# A server ends when the shells that hold its standard input have gone, however they went.
+start_server() {
+    local program argument fifo input output line word address pid expected=0
+    local -a found=()
+    program=$(sample echo_server) || return 1
+    for argument in "$@"; do
+        [[ $argument == --listen || $argument == --listen=* ]] && expected=$((expected + 1))
+    done
+    [[ $expected -gt 0 ]] || expected=1
+
+    fifo=$(mktemp -u "$HARNESS_RUN_DIRECTORY/server.XXXXXX")
+    mkfifo -m 600 "$fifo"
+    # Opened for both directions: opening a fifo for writing alone would wait for the reader.
+    exec {input}<>"$fifo"
+    exec {output}< <(
+        harness_close_descriptors
+        exec env -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
+            "$program" --until-stdin-closes "$@" <"$fifo"
+    )
+    SERVER_PID=$!
+    SERVER_ADDRESSES=()
+    while [[ ${#found[@]} -lt $expected ]]; do
+        if ! read -r -t 20 -u "$output" line; then
+            kill -KILL "$SERVER_PID" 2>/dev/null || true
+            rm -f "$fifo"
+            harness_die "the server said 'listening' ${#found[@]} times, not $expected: $program $*"
+            return 1
+        fi
+        read -r word address pid <<<"$line"
+        [[ $word == listening ]] || continue
+        found+=("$address")
+        SERVER_PID=$pid
+    done
+    rm -f "$fifo"
+    # shellcheck disable=SC2034
+    SERVER_ADDRESSES=("${found[@]}")
+    SERVER_ADDRESS=${found[0]}
+    HARNESS_SERVER_ADDRESSES=${found[*]}
+    HARNESS_SERVERS="${HARNESS_SERVERS-} $SERVER_PID:$input:$output"
+    export SERVER_PID SERVER_ADDRESS HARNESS_SERVER_ADDRESSES
+}
+
+stop_servers() {
+    local server pid input output failed=0
+    for server in ${HARNESS_SERVERS-}; do
+        IFS=: read -r pid input output <<<"$server"
+        kill -TERM "$pid" 2>/dev/null || true
+        exec {input}>&-
+        # The server's standard output reaches its end when the process has ended.
+        while read -r -t 20 -u "$output"; do :; done
+        if kill -0 "$pid" 2>/dev/null && [[ $(ps -o stat= -p "$pid") != Z* ]]; then
+            harness_backtraces "$pid"
+            kill -KILL "$pid" 2>/dev/null || true
+            failed=1
+            harness_die "the server $pid did not end on SIGTERM" || true
+        fi
+        exec {output}<&-
+    done
+    HARNESS_SERVERS=
+    return "$failed"
+}
+
+# --- programs under a time-out ------------------------------------------------------------------
+
+# The process group of a program, and whatever has left it (daemon(), forkpty()): those still have
+# the mark in their environment.
+harness_processes() { # PROCESS-GROUP MARK
+    {
+        ps -e -o pid=,pgid=,stat= | awk -v group="$1" '$2 == group && $3 !~ /^Z/ { print $1 }'
+        grep -lzFx "HARNESS_MARK=$2" /proc/[0-9]*/environ | cut -d / -f 3
+    } 2>/dev/null | sort -nu
+}
+
+harness_backtraces() { # PID...
+    local pid
+    [[ ${HARNESS_BACKTRACES-1} == 1 ]] || return 0
+    for pid in "$@"; do
+        [[ -d /proc/$pid ]] || continue
+        echo "--- process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+        DEBUGINFOD_URLS='' LD_PRELOAD='' timeout -k 5 60 gdb --batch -nx -p "$pid" \
+            -ex 'thread apply all backtrace 40' </dev/null 2>&1 |
+            grep -E '^(#|Thread |ptrace)' || echo 'no backtrace'
+    done >&2
+}
+
+# Reads the program's pid, then waits for the end of its input.  Leaves the file TIMED-OUT behind
+# and ends everything that the program has started when that takes too long.
+harness_watch() { # SECONDS MARK TIMED-OUT
+    local pid status=0 attempt
+    local -a processes
+    read -r pid || return 0
+    read -r -t "$1" || status=$?
+    [[ $status -gt 128 ]] || return 0
+    : >"$3"
+    mapfile -t processes < <(harness_processes "$pid" "$2")
+    echo "harness: time-out after $1 s; processes: ${processes[*]}" >&2
+    harness_backtraces "${processes[@]}"
+    # A process may be born while the others are being ended.
+    for attempt in {1..100}; do
+        mapfile -t processes < <(harness_processes "$pid" "$2")
+        [[ ${#processes[@]} -gt 0 ]] || return 0
+        kill -KILL "${processes[@]}" 2>/dev/null || true
+    done
+    echo "harness: not ended after $attempt attempts: ${processes[*]}" >&2
+}
+
+# The program's standard error also goes to the file HARNESS_STDERR.
+harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
+    local preload=$1 seconds=$2 mark timed_out watch watcher copy copier pid status=0
+    shift 2
+    mark=$BASHPID.$RANDOM$RANDOM
+    timed_out=$HARNESS_RUN_DIRECTORY/timed-out.$mark
+
+    exec {watch}> >(
+        exec 3>&- 4>&- >/dev/null
+        harness_watch "$seconds" "$mark" "$timed_out"
+    )
+    watcher=$!
+    exec {copy}> >(exec {watch}>&- 3>&- 4>&- tee -- "${HARNESS_STDERR:-/dev/null}" >&2)
+    copier=$!
+    (
+        exec 2>&"$copy" </dev/null
+        harness_close_descriptors
+        # A background command ignores SIGINT and SIGQUIT, and the program would inherit that.
+        exec setsid env --default-signal=INT,QUIT -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
+            HARNESS_MARK="$mark" ${preload:+LD_PRELOAD="$preload"} "$@"
+    ) &
+    pid=$!
+    echo "$pid" >&"$watch"
+    exec {copy}>&-
+    wait "$pid" || status=$?
+    # Its descendants share its standard error: they are awaited too, under the same time-out.
+    wait "$copier" || true
+    exec {watch}>&-
+    wait "$watcher" || true
+    if [[ -e $timed_out ]]; then
+        rm -f "$timed_out"
+        return 124
+    fi
+    return "$status"
+}
+
+bare() {
+    harness_run '' "$@"
+}
+
+preloaded() {
+    local library
+    library=$(shim) || return 1
+    harness_run "$library" "$@"
+}
