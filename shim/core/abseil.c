@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +34,10 @@ static size_t image_count;
 static unsigned char *remembered; // the writable data of the images, one after the other
 static size_t remembered_size;
 static void (*set_deadlock_detection)(int mode);
+static void *(*allocate)(size_t size); // LowLevelAlloc::Alloc
+static struct image allocator;         // the image that has it
+static bool probing;                   // whether the allocator's lock has a holder
+static jmp_buf probe;
 
 static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
@@ -49,26 +54,13 @@ static void note_spinlock_user(const struct image *image, const struct import *i
              (begins_with(import->name, "_ZN4absl") && strstr(import->name, "SpinLockWait") != NULL);
 }
 
-// The symbol table's length is not written down; the hash table's last chain ends it.
-static void *symbol_containing(const struct image *image, const char *beginning,
-                               const char *part) {
-    if (image->gnu_hash == NULL)
-        return NULL;
-    const uint32_t *table = image->gnu_hash;
-    uint32_t bucket_count = table[0], first = table[1], bloom_size = table[2];
-    const uint32_t *buckets = table + 4 + bloom_size * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
-    const uint32_t *chains = buckets + bucket_count;
-    for (uint32_t bucket = 0; bucket < bucket_count; bucket++) {
-        for (uint32_t index = buckets[bucket]; index >= first; index++) {
-            const ElfW(Sym) *symbol = &image->symbols[index];
-            const char *name = image->strings + symbol->st_name;
-            if (begins_with(name, beginning) && strstr(name, part) != NULL)
-                return (void *)(image->base + symbol->st_value);
-            if (chains[index - first] & 1)
-                break;
-        }
-    }
-    return NULL;
+// A function of abseil's, by its name without the namespace.
+static void bind_function(void *function, const struct image *image, const char *name) {
+    void *address;
+    memcpy(&address, function, sizeof(address));
+    if (address == NULL)
+        address = image_symbol_like(image, "_ZN4absl", name);
+    memcpy(function, &address, sizeof(address));
 }
 
 static bool find_in(const struct image *image, void *context) {
@@ -78,9 +70,11 @@ static bool find_in(const struct image *image, void *context) {
     // Abseil inside of gRPC's own images is rewound with them.
     if (!uses || snapshot_covers((const void *)image->start))
         return false;
-    if (set_deadlock_detection == NULL) {
-        void *found = symbol_containing(image, "_ZN4absl", "SetMutexDeadlockDetectionMode");
-        memcpy(&set_deadlock_detection, &found, sizeof(found));
+    bind_function(&set_deadlock_detection, image, "SetMutexDeadlockDetectionMode");
+    if (allocate == NULL) {
+        bind_function(&allocate, image, "13LowLevelAlloc5AllocEm");
+        if (allocate != NULL)
+            allocator = *image;
     }
     if (image_count < IMAGES_MAXIMUM) {
         images[image_count++] = *image;
@@ -148,6 +142,8 @@ static bool free_dead(_Atomic uint32_t *word) {
 static void delay(_Atomic uint32_t *word, uint32_t value, int loop, int mode) {
     (void)loop;
     (void)mode;
+    if (probing)
+        longjmp(probe, 1);
     int saved_errno = errno;
     if (free_dead(word))
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
@@ -162,6 +158,30 @@ static void bind_delay(const struct image *image, const struct import *import, v
         *bound |= image_patch_slot(image, import->slot, (void *)(uintptr_t)delay);
 }
 
+// Some blocks that were allocated before a reset may be freed after it; the allocator counts.
+#define SPARE_BLOCKS 64
+
+// Abseil's allocator (of thread identities, say) must not be used when its lock was held: its free
+// list may be half changed (measured: "bad magic number in Next()"). In this process, which has one
+// thread, a wait for that lock has no end, and abseil's frames up to the wait have nothing to undo:
+// so try, and jump out. The allocator is then put back to its first day; what it gave out stays.
+static void repair_allocator(void) {
+    if (allocate == NULL)
+        return;
+    probing = true;
+    if (setjmp(probe) == 0) {
+        allocate(1);
+        probing = false;
+        return;
+    }
+    probing = false;
+    bool reset = image_reset_data(&allocator);
+    for (size_t i = 0; reset && i < SPARE_BLOCKS; i++)
+        allocate(1);
+    log_write(LOG_INFO, "abseil's allocator was in use at fork, %s",
+              reset ? "it starts afresh" : "its data can't be read, it may be damaged");
+}
+
 void abseil_release_in_child(void) {
     bool bound = false;
     for (size_t i = 0; i < image_count; i++)
@@ -170,4 +190,6 @@ void abseil_release_in_child(void) {
         log_write(LOG_INFO, "abseil's spinlock waits can't be bound");
     if (set_deadlock_detection != NULL)
         set_deadlock_detection(ON_DEADLOCK_CYCLE_IGNORE);
+    if (bound)
+        repair_allocator();
 }

@@ -4,7 +4,6 @@
 #include "core/pending.h"
 #include "core/revival.h"
 
-#include <grpc/support/time.h>
 #include <stdlib.h>
 
 struct call {

@@ -3,9 +3,9 @@
 #ifndef GRPCFORKSHIM_CORE_CALL_H
 #define GRPCFORKSHIM_CORE_CALL_H
 
+#include "core/grpc_abi.h"
 #include "core/registry.h"
 
-#include <grpc/grpc.h>
 
 // Records a call that the program just made on its queue. Returns the call. Any thread.
 grpc_call *call_record(grpc_call *call, const grpc_completion_queue *queue);

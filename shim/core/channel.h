@@ -2,10 +2,9 @@
 #ifndef GRPCFORKSHIM_CORE_CHANNEL_H
 #define GRPCFORKSHIM_CORE_CHANNEL_H
 
+#include "core/grpc_abi.h"
 #include "core/registry.h"
 
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 
 // Which function made a channel; a replacement is made by the same.
 enum channel_constructor {

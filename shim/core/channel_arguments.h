@@ -2,7 +2,8 @@
 #ifndef GRPCFORKSHIM_CORE_CHANNEL_ARGUMENTS_H
 #define GRPCFORKSHIM_CORE_CHANNEL_ARGUMENTS_H
 
-#include <grpc/grpc.h>
+#include "core/grpc_abi.h"
+
 #include <stdbool.h>
 
 // A deep copy, or NULL for NULL and where memory is lacking. Pointers are copied by their own

@@ -2,9 +2,9 @@
 #ifndef GRPCFORKSHIM_CORE_COMPLETION_QUEUE_H
 #define GRPCFORKSHIM_CORE_COMPLETION_QUEUE_H
 
+#include "core/grpc_abi.h"
 #include "core/registry.h"
 
-#include <grpc/grpc.h>
 #include <stdbool.h>
 
 struct pending;

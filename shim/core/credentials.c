@@ -13,9 +13,8 @@ struct credentials {
     struct object *channel, *call, *call_too;
     int number;
     gpr_timespec time;
-    bool has_verify; // of either kind
-    verify_peer_options verify;
-    grpc_ssl_verify_peer_options verify_ex;
+    bool has_verify;
+    grpc_ssl_verify_peer_options verify;
     grpc_metadata_credentials_plugin plugin;
 };
 
@@ -23,14 +22,10 @@ struct credentials {
 // them, not by each child that makes them again.
 static void copy_callbacks(struct credentials *credentials,
                            const struct credentials_recipe *recipe) {
-    credentials->has_verify = recipe->verify != NULL || recipe->verify_ex != NULL;
+    credentials->has_verify = recipe->verify != NULL;
     if (recipe->verify != NULL) {
         credentials->verify = *recipe->verify;
         credentials->verify.verify_peer_destruct = NULL;
-    }
-    if (recipe->verify_ex != NULL) {
-        credentials->verify_ex = *recipe->verify_ex;
-        credentials->verify_ex.verify_peer_destruct = NULL;
     }
     if (recipe->plugin != NULL) {
         credentials->plugin = *recipe->plugin;
@@ -78,13 +73,11 @@ grpc_call_credentials *call_credentials_record(grpc_call_credentials *handle,
 static void *make_ssl(const struct credentials *credentials) {
     grpc_ssl_pem_key_cert_pair pair = {credentials->text[1], credentials->text[2]};
     grpc_ssl_pem_key_cert_pair *has_pair = pair.private_key != NULL ? &pair : NULL;
+    const grpc_ssl_verify_peer_options *verify =
+        credentials->has_verify ? &credentials->verify : NULL;
     if (credentials->constructor == CREDENTIALS_SSL)
-        return grpc.grpc_ssl_credentials_create(
-            credentials->text[0], has_pair, credentials->has_verify ? &credentials->verify : NULL,
-            NULL);
-    return grpc.grpc_ssl_credentials_create_ex(
-        credentials->text[0], has_pair, credentials->has_verify ? &credentials->verify_ex : NULL,
-        NULL);
+        return grpc.grpc_ssl_credentials_create(credentials->text[0], has_pair, verify, NULL);
+    return grpc.grpc_ssl_credentials_create_ex(credentials->text[0], has_pair, verify, NULL);
 }
 
 static void *make_simple(const struct credentials *credentials) {

@@ -3,16 +3,15 @@
 #ifndef GRPCFORKSHIM_CORE_CREDENTIALS_H
 #define GRPCFORKSHIM_CORE_CREDENTIALS_H
 
+#include "core/grpc_abi.h"
 #include "core/registry.h"
 
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 
 // Which function made them. The comment says which members of the recipe it uses.
 enum credentials_constructor {
     CREDENTIALS_INSECURE,        // -
     CREDENTIALS_SSL,             // text: roots, key, certificates; verify
-    CREDENTIALS_SSL_EX,          // the same; verify_ex
+    CREDENTIALS_SSL_EX,          // the same
     CREDENTIALS_COMPOSITE,       // channel, call
     CREDENTIALS_GOOGLE_DEFAULT,  // call
     CREDENTIALS_LOCAL,           // number
@@ -35,8 +34,7 @@ struct credentials_recipe {
     const grpc_call_credentials *call, *call_too;
     int number;
     gpr_timespec time;
-    const verify_peer_options *verify;
-    const grpc_ssl_verify_peer_options *verify_ex;
+    const grpc_ssl_verify_peer_options *verify;
     const grpc_metadata_credentials_plugin *plugin;
 };
 

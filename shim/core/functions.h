@@ -2,12 +2,10 @@
 #ifndef GRPCFORKSHIM_CORE_FUNCTIONS_H
 #define GRPCFORKSHIM_CORE_FUNCTIONS_H
 
+#include "core/grpc_abi.h"
 #include "core/image.h"
 #include "core/symbols.h"
 
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/slice.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>

@@ -3,8 +3,11 @@
 #include "base/compiler.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // Any address of this library will do to recognise it.
@@ -26,6 +29,7 @@ static void read_segments(struct image *image, const struct dl_phdr_info *info,
                 // One writable segment is what linkers make; of several the last has the .bss.
                 image->writable_start = start;
                 image->writable_end = end;
+                image->data = header;
             }
             break;
         case PT_GNU_RELRO:
@@ -71,6 +75,9 @@ static void read_dynamic(struct image *image, const ElfW(Dyn) * dynamic) {
             break;
         case DT_PLTGOT:
             image->plt_slots = pointer;
+            break;
+        case 36: // DT_RELR, which elf.h has since glibc 2.36
+            image->has_packed_relocations = true;
             break;
         default:
             break;
@@ -140,6 +147,27 @@ void *image_symbol(const struct image *image, const char *name) {
         if (chain & 1)
             return NULL;
     }
+}
+
+// The symbol table's length is not written down; the hash table's chains lead to every definition.
+void *image_symbol_like(const struct image *image, const char *beginning, const char *part) {
+    if (image->symbols == NULL || image->strings == NULL || image->gnu_hash == NULL)
+        return NULL;
+    const struct hash_table *table = (const struct hash_table *)image->gnu_hash;
+    const uint32_t *buckets =
+        (const uint32_t *)((const ElfW(Addr) *)(table + 1) + table->bloom_size);
+    const uint32_t *chains = buckets + table->bucket_count;
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        for (uint32_t index = buckets[bucket]; index >= table->first_symbol; index++) {
+            const ElfW(Sym) *symbol = &image->symbols[index];
+            const char *name = image->strings + symbol->st_name;
+            if (strncmp(name, beginning, strlen(beginning)) == 0 && strstr(name, part) != NULL)
+                return (void *)(image->base + symbol->st_value);
+            if (chains[index - table->first_symbol] & 1)
+                break;
+        }
+    }
+    return NULL;
 }
 
 struct definition {
@@ -212,6 +240,48 @@ bool image_patch_slot(const struct image *image, void **slot, void *value) {
     *slot = value;
     mprotect(page, page_size, PROT_READ);
     return true;
+}
+
+// What the loader wrote stays as it is, in the copy of the file's contents.
+static void keep_relocated(const struct image *image, const void *table, size_t size,
+                           unsigned char *contents) {
+    const ElfW(Rela) *relocations = table;
+    for (size_t i = 0; i < size / sizeof(*relocations); i++) {
+        uintptr_t slot = image->base + relocations[i].r_offset;
+        if (slot >= image->writable_start && slot + sizeof(void *) <= image->writable_end)
+            memcpy(contents + (slot - image->writable_start), (const void *)slot, sizeof(void *));
+    }
+}
+
+// The file's part of the writable data; the rest of `contents` is zero already.
+static bool read_contents(const struct image *image, unsigned char *contents) {
+    uintptr_t file_end = image->base + image->data->p_vaddr + image->data->p_filesz;
+    if (file_end <= image->writable_start)
+        return true;
+    size_t size = file_end - image->writable_start;
+    off_t offset = (off_t)(image->data->p_offset + image->writable_start - image->base -
+                           image->data->p_vaddr);
+    int file = (int)syscall(SYS_openat, AT_FDCWD, image->path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    bool complete = pread(file, contents, size, offset) == (ssize_t)size;
+    syscall(SYS_close, file);
+    return complete;
+}
+
+bool image_reset_data(const struct image *image) {
+    size_t size = image->writable_end - image->writable_start;
+    if (image->has_packed_relocations || size == 0)
+        return false;
+    unsigned char *contents = calloc(1, size);
+    bool complete = contents != NULL && read_contents(image, contents);
+    if (complete) {
+        keep_relocated(image, image->relocations, image->relocations_size, contents);
+        keep_relocated(image, image->plt_relocations, image->plt_relocations_size, contents);
+        memcpy((void *)image->writable_start, contents, size);
+    }
+    free(contents);
+    return complete;
 }
 
 bool image_pin(const struct image *image) {

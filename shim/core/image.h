@@ -18,6 +18,7 @@ struct image {
     uintptr_t start, end;      // all its segments
     uintptr_t writable_start;  // the part that stays writable: its data without RELRO; both are 0
     uintptr_t writable_end;    // where there is none
+    const ElfW(Phdr) * data;   // the program header of the segment that this part is in
     const ElfW(Sym) * symbols; // all NULL where the image has no dynamic symbols
     const char *strings;
     const uint32_t *gnu_hash;
@@ -25,7 +26,8 @@ struct image {
     const void *plt_relocations;
     size_t relocations_size; // bytes
     size_t plt_relocations_size;
-    uintptr_t plt_slots; // .got.plt
+    uintptr_t plt_slots;      // .got.plt
+    bool has_packed_relocations; // DT_RELR, which are not read here
 };
 
 // An import of an image: the slot that the loader filled, and whose symbol it is.
@@ -58,6 +60,15 @@ void image_visit_imports(const struct image *image,
 // changed where the kernel refuses. Only for a child that is still single-threaded: the page is
 // writable meanwhile.
 bool image_patch_slot(const struct image *image, void **slot, void *value);
+
+// Puts the image's writable data back to what the loader made of it, before any code of the image
+// ran: the file's contents, relocations applied, zeros behind. Returns false with nothing changed
+// where the file can't be read. Only for a child that is still single-threaded.
+bool image_reset_data(const struct image *image);
+
+// The first symbol of the image that begins and goes on like this, or NULL: for names of C++, whose
+// inline namespaces carry versions. Takes no lock.
+void *image_symbol_like(const struct image *image, const char *beginning, const char *part);
 
 // Keeps the image loaded to the end of the process (dlopen(3): RTLD_NOLOAD, RTLD_NODELETE), which
 // dlclose would otherwise end under the shim's feet. Returns false where the loader refuses.

@@ -13,7 +13,8 @@
 #ifndef GRPCFORKSHIM_CORE_PENDING_H
 #define GRPCFORKSHIM_CORE_PENDING_H
 
-#include <grpc/grpc.h>
+#include "core/grpc_abi.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -2,9 +2,9 @@
 #ifndef GRPCFORKSHIM_CORE_RESOURCE_QUOTA_H
 #define GRPCFORKSHIM_CORE_RESOURCE_QUOTA_H
 
+#include "core/grpc_abi.h"
 #include "core/registry.h"
 
-#include <grpc/grpc.h>
 #include <stddef.h>
 
 // Records a quota that the program just made. Returns the quota. Any thread.

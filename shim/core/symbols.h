@@ -35,7 +35,7 @@
     INTERPOSED(int, grpc_channel_support_connectivity_watcher, (grpc_channel *channel))            \
     INTERPOSED(void, grpc_channel_ping, (grpc_channel *channel, grpc_completion_queue *queue, void *tag, void *reserved)) \
     INTERPOSED(char *, grpc_channel_get_target, (grpc_channel *channel))                           \
-    INTERPOSED(void, grpc_channel_get_info, (grpc_channel *channel, const grpc_channel_info *info)) \
+    INTERPOSED(void, grpc_channel_get_info, (grpc_channel *channel, const struct grpc_channel_info *info)) \
     INTERPOSED(void, grpc_channel_reset_connect_backoff, (grpc_channel *channel))                  \
     INTERPOSED(void *, grpc_channel_register_call, (grpc_channel *channel, const char *method, const char *host, void *reserved)) \
     INTERPOSED(grpc_call *, grpc_channel_create_call, (grpc_channel *channel, grpc_call *parent, uint32_t mask, grpc_completion_queue *queue, grpc_slice method, const grpc_slice *host, gpr_timespec deadline, void *reserved)) \
@@ -70,7 +70,7 @@
                                                                                                    \
     /* Channel credentials */                                                                      \
     INTERPOSED(grpc_channel_credentials *, grpc_insecure_credentials_create, (void))               \
-    INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const verify_peer_options *options, void *reserved)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create_ex, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_composite_channel_credentials_create, (grpc_channel_credentials *channel, grpc_call_credentials *call, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_google_default_credentials_create, (grpc_call_credentials *call)) \

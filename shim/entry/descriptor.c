@@ -9,6 +9,9 @@
 
 // linux/close_range.h, which older systems lack.
 #define ONLY_MARK_CLOSE_ON_EXEC 4
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 // How many of c-ares' functions that gRPC called this thread is in.
 static THREAD_LOCAL int resolving_for_grpc;

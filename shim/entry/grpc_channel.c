@@ -167,7 +167,7 @@ char *wrapped_grpc_channel_get_target(grpc_channel *channel) {
     return grpc.grpc_channel_get_target(object_translate(OBJECT_CHANNEL, channel));
 }
 
-void wrapped_grpc_channel_get_info(grpc_channel *channel, const grpc_channel_info *info) {
+void wrapped_grpc_channel_get_info(grpc_channel *channel, const struct grpc_channel_info *info) {
     process_enter(CALLER);
     grpc.grpc_channel_get_info(object_translate(OBJECT_CHANNEL, channel), info);
 }

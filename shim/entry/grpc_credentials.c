@@ -34,7 +34,7 @@ grpc_channel_credentials *wrapped_grpc_insecure_credentials_create(void) {
 
 grpc_channel_credentials *
 wrapped_grpc_ssl_credentials_create(const char *roots, grpc_ssl_pem_key_cert_pair *pair,
-                                    const verify_peer_options *options, void *reserved) {
+                                    const grpc_ssl_verify_peer_options *options, void *reserved) {
     process_enter(CALLER);
     return record(CALLER, grpc.grpc_ssl_credentials_create(roots, pair, options, reserved),
                   &(struct credentials_recipe){
@@ -54,7 +54,7 @@ wrapped_grpc_ssl_credentials_create_ex(const char *roots, grpc_ssl_pem_key_cert_
                       .constructor = CREDENTIALS_SSL_EX,
                       .text = {roots, pair != NULL ? pair->private_key : NULL,
                                pair != NULL ? pair->cert_chain : NULL},
-                      .verify_ex = options});
+                      .verify = options});
 }
 
 grpc_channel_credentials *

@@ -214,8 +214,6 @@ void ParkInAllocator(int, siginfo_t *, void *context) {
     const int saved = errno;
     const uintptr_t at = InterruptedAt(context);
     parked = at >= allocator_begin && at < allocator_end;
-    // sem_post() is the one of both that a handler may use; read() would do for the wait, but
-    // would need one more descriptor.
     sem_post(&signal_handled);
     if (parked) {
         Wait(&leave_allocator);

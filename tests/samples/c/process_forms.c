@@ -372,6 +372,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     address = argv[1];
+    // As a daemon does: what it was started with is not for its children.
+    for (int number = STDERR_FILENO + 1; number < 1024; number++) {
+        close(number);
+    }
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (strcmp(argv[2], forms[i].name) != 0) {
             continue;

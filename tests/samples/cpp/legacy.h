@@ -206,6 +206,7 @@ inline std::string CallUnary(Echo::Stub *stub, const std::string &who,
     if (!ReportStatus(who, stub->Unary(context, request, &reply))) {
         return "";
     }
+    Report(who, "server", reply.pid());
     Report(who, "peer", reply.peer());
     return reply.text() == who ? reply.peer() : "";
 }

@@ -1,4 +1,5 @@
-// A busy client: some threads call without pause while another one forks a child after the other.
+// A busy client: some threads call without pause while another one, or the main thread, forks one
+// child after the other.
 
 #include <atomic>
 #include <csignal>
@@ -98,12 +99,14 @@ bool Supervise(pid_t pid, const std::string &on_hang) {
 } // namespace
 
 int main(int argc, char **argv) {
-    const legacy::CommandLine command(argc, argv,
-                                      "THREADS FORKS [--channel inherited|new] [--on-hang COMMAND]",
-                                      {"--channel", "--on-hang"});
+    const legacy::CommandLine command(
+        argc, argv,
+        "THREADS FORKS [--channel inherited|new] [--forks-from thread|main] [--on-hang COMMAND]",
+        {"--channel", "--forks-from", "--on-hang"});
     const int threads = command.Number(1);
     const int forks = command.Number(2);
     const bool new_channel = command.Choice("--channel", {"inherited", "new"}) == "new";
+    const bool main_forks = command.Choice("--forks-from", {"thread", "main"}) == "main";
     const std::string on_hang = command.Value("--on-hang");
 
     // A thread that waits for its child has to be the only one that can get the signal.
@@ -126,7 +129,7 @@ int main(int argc, char **argv) {
     }
 
     int children_failed = 0;
-    std::thread forker([&] {
+    const auto fork_children = [&] {
         for (int i = 0; i < forks; i++) {
             const pid_t pid = legacy::StartChild([&] {
                 if (!new_channel) {
@@ -137,8 +140,12 @@ int main(int argc, char **argv) {
             });
             children_failed += !Supervise(pid, on_hang);
         }
-    });
-    forker.join();
+    };
+    if (main_forks) {
+        fork_children();
+    } else {
+        std::thread(fork_children).join();
+    }
     done = true;
     for (std::thread &caller : callers) {
         caller.join();

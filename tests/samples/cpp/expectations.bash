@@ -1,0 +1,47 @@
+# What the tests of the C++ clients expect.
+#
+# shellcheck shell=bash disable=SC2154
+
+# One server of each kind, in INSECURE, TLS and MUTUAL_TLS.  Call it from setup_file.
+start_servers() {
+    make_certificates
+    start_server
+    INSECURE=$SERVER_ADDRESS
+    start_server --tls "$CERTIFICATES"
+    TLS=$SERVER_ADDRESS
+    start_server --mutual-tls "$CERTIFICATES"
+    MUTUAL_TLS=$SERVER_ADDRESS
+    export INSECURE TLS MUTUAL_TLS
+}
+
+# A program that is expected to fail has a short deadline, and needs no backtraces when it hangs.
+bare_briefly() { # PROGRAM ADDRESS [ARGUMENT...]
+    HARNESS_BACKTRACES=0 bare 5 "$@" --deadline 2
+}
+
+# Without the shim the child is served over its parent's connection.  The parent's next call fails.
+assert_shared_connection() {
+    assert_failure
+    assert_line --regexp '^child peer .'
+    assert_equal "$(value 'child peer')" "$(value 'parent peer')"
+    refute_line 'parent after status 0'
+}
+
+# Without the shim the child waits for ever, where even the deadline of its call can't end it.
+assert_child_hangs() {
+    assert_failure 124
+    refute_line --regexp '^child exit'
+}
+
+assert_own_connection() {
+    assert_success
+    assert_stderr_empty
+    assert_line 'child status 0'
+    assert_line 'child exit 0'
+    assert_equal "$(value 'child server')" "$(value 'parent after server')"
+    assert_equal "$(value 'parent after peer')" "$(value 'parent peer')"
+    # The clients of a unix: server have no address.
+    if [[ $(value 'child peer') != unix:* ]]; then
+        refute test "$(value 'child peer')" = "$(value 'parent peer')"
+    fi
+}
