@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 enum state { UNUSED, OPEN, CLOSING };
@@ -29,6 +30,7 @@ static _Atomic(struct tables *) tables;
 static _Atomic unsigned end; // behind the highest one ever tracked
 static _Atomic int forks_under_way;
 static _Atomic bool some_left_closing;
+static _Atomic pid_t owner; // the process that these tables describe
 static unsigned closed_in_child;
 
 static struct tables *get_tables(void) {
@@ -42,6 +44,7 @@ static struct tables *get_tables(void) {
         log_once(said, LOG_ERROR, "can't track descriptors, out of memory, children keep them open");
         return NULL;
     }
+    atomic_store(&owner, (pid_t)syscall(SYS_getpid));
     if (atomic_compare_exchange_strong(&tables, &existing, made)) {
         atomic_store(&descriptors_bits, made->bits);
         return made;
@@ -88,10 +91,6 @@ void descriptors_opened(int descriptor) {
     errno = saved_errno;
 }
 
-void descriptors_closing(int descriptor) {
-    atomic_store(&atomic_load(&tables)->descriptors[descriptor].state, CLOSING);
-}
-
 // Fails to change anything where gRPC already got the number again.
 static void forget(struct tables *table, unsigned descriptor) {
     uint32_t closing = CLOSING;
@@ -101,13 +100,6 @@ static void forget(struct tables *table, unsigned descriptor) {
     // gRPC may have got it again between the two lines above.
     if (atomic_load(&table->descriptors[descriptor].state) == OPEN)
         set_bit(table, descriptor);
-}
-
-void descriptors_closed(int descriptor) {
-    if (atomic_load(&forks_under_way) > 0)
-        atomic_store(&some_left_closing, true);
-    else
-        forget(atomic_load(&tables), (unsigned)descriptor);
 }
 
 // Calls `step` for each tracked descriptor of the range; `last` is included.
@@ -127,20 +119,34 @@ static void each_tracked(unsigned first, unsigned last, void (*step)(int descrip
     }
 }
 
-void descriptors_closing_range(unsigned first, unsigned last) {
-    each_tracked(first, last, descriptors_closing);
-}
-
-void descriptors_closed_range(unsigned first, unsigned last) {
-    each_tracked(first, last, descriptors_closed);
-}
-
-void descriptors_fork_begins(void) {
-    atomic_fetch_add(&forks_under_way, 1);
+static void mark_closing(int descriptor) {
+    atomic_store(&atomic_load(&tables)->descriptors[descriptor].state, CLOSING);
 }
 
 static void forget_if_closing(int descriptor) {
     forget(atomic_load(&tables), (unsigned)descriptor);
+}
+
+static bool in_own_memory(void) {
+    return atomic_load(&owner) == (pid_t)syscall(SYS_getpid);
+}
+
+void descriptors_closing(unsigned first, unsigned last) {
+    if (atomic_load(&end) > first && in_own_memory())
+        each_tracked(first, last, mark_closing);
+}
+
+void descriptors_closed(unsigned first, unsigned last) {
+    if (atomic_load(&end) <= first || !in_own_memory())
+        return;
+    if (atomic_load(&forks_under_way) > 0)
+        atomic_store(&some_left_closing, true);
+    else
+        each_tracked(first, last, forget_if_closing);
+}
+
+void descriptors_fork_begins(void) {
+    atomic_fetch_add(&forks_under_way, 1);
 }
 
 void descriptors_fork_ended(void) {
@@ -166,6 +172,7 @@ void descriptors_close_in_child(void) {
     int saved_errno = errno;
     closed_in_child = 0;
     atomic_store(&forks_under_way, 0);
+    atomic_store(&owner, (pid_t)syscall(SYS_getpid));
     each_tracked(0, DESCRIPTORS_MAXIMUM - 1, close_in_child);
     errno = saved_errno;
 }

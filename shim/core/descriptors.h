@@ -36,14 +36,12 @@ static inline bool descriptors_tracked(int descriptor) {
 // gRPC got this descriptor. Keeps errno. Any thread.
 void descriptors_opened(int descriptor);
 
-// To be called before and after a tracked descriptor is closed, by whomever. Between the two it may
-// be open or not, and a child looks. Any thread; async-signal-safe, as close() has to be.
-void descriptors_closing(int descriptor);
-void descriptors_closed(int descriptor);
-
-// The same for a range, both ends included.
-void descriptors_closing_range(unsigned first, unsigned last);
-void descriptors_closed_range(unsigned first, unsigned last);
+// To be called before and after tracked descriptors are closed, by whomever; both ends are included.
+// Between the two they may be open or not, and a child looks. In a child made by vfork(), which
+// closes descriptors of its own while it uses its parent's memory, nothing is changed (Python's
+// subprocess closes all from 3 up there). Any thread; async-signal-safe, as close() has to be.
+void descriptors_closing(unsigned first, unsigned last);
+void descriptors_closed(unsigned first, unsigned last);
 
 // fork() copies the descriptors before the memory. One that another thread closes between the two
 // is open in the child, while the child's memory says that it was closed. So while a fork is under

@@ -6,6 +6,7 @@
 #include "core/image.h"
 #include "core/symbols.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>

@@ -93,7 +93,12 @@ struct visit {
 static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     const struct visit *visit = context;
-    struct image image = {.path = info->dlpi_name, .base = info->dlpi_addr};
+    struct image image = {
+        .path = info->dlpi_name,
+        .base = info->dlpi_addr,
+        .headers = info->dlpi_phdr,
+        .header_count = info->dlpi_phnum,
+    };
     const ElfW(Dyn) *dynamic = NULL;
     read_segments(&image, info, &dynamic);
     if (dynamic == NULL || image_contains(&image, (uintptr_t)&own_marker))

@@ -19,6 +19,8 @@ struct image {
     uintptr_t writable_start;  // the part that stays writable: its data without RELRO; both are 0
     uintptr_t writable_end;    // where there is none
     const ElfW(Phdr) * data;   // the program header of the segment that this part is in
+    const ElfW(Phdr) * headers;
+    size_t header_count;
     const ElfW(Sym) * symbols; // all NULL where the image has no dynamic symbols
     const char *strings;
     const uint32_t *gnu_hash;

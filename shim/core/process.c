@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/abseil.h"
 #include "core/descriptors.h"
+#include "core/detection.h"
 #include "core/functions.h"
 #include "core/image.h"
 #include "core/pending.h"
@@ -43,10 +44,8 @@ static THREAD_LOCAL bool working;
 static const char *const core_symbol = "grpc_init";
 static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_init"};
 
-static void unprotected(const char *why) {
-    static bool said;
-    log_once(said, LOG_ERROR, "gRPC is not protected, %s, forked children get it as without the shim",
-             why);
+static void unprotected(const char *what, const char *why) {
+    detection_unprotected(what, why);
     atomic_store(&protection, UNPROTECTED);
 }
 
@@ -81,11 +80,11 @@ static void attach(void) {
     if (configuration()->disabled)
         atomic_store(&protection, UNPROTECTED);
     else if (!is_library_of_grpc(&core))
-        unprotected("it is linked into an image together with other code");
+        unprotected(core.path, "it is linked into an image together with other code");
     else if (!add_images(&core) || !snapshot_take())
-        unprotected("its data can't be copied");
+        unprotected(core.path, "its data can't be copied");
     else if (grpc.grpc_is_initialized())
-        unprotected("it was initialised before the shim could see it");
+        unprotected(core.path, "it was initialised before the shim could see it");
     else
         atomic_store(&protection, PROTECTED);
     if (atomic_load(&protection) == PROTECTED) {
@@ -120,7 +119,7 @@ static void revive(void) {
     abseil_release_in_child();
     snapshot_rewind();
     if (grpc.grpc_is_initialized()) {
-        unprotected("it does not read as uninitialised after its data was put back");
+        unprotected("this process", "it does not read as uninitialised after its data was put back");
         return;
     }
     uint32_t count = atomic_load(&initialisations);
@@ -208,6 +207,7 @@ static void fork_prepare(void) {
 
 static void fork_parent(void) {
     descriptors_fork_ended();
+    detection_report();
 }
 
 static void fork_child(void) {

@@ -124,6 +124,8 @@
     INTERPOSED(void, closefrom, (int first))                                                       \
     /* So that our at-fork handlers are the first to be registered */                              \
     INTERPOSED(int, __register_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void), void *image)) \
+    /* So that a gRPC without symbols is noticed by its threads */                                 \
+    INTERPOSED(int, pthread_setname_np, (pthread_t thread, const char *name))                      \
     /* So that gRPC's exit-time destructors run in the process that asked for them */              \
     INTERPOSED(int, __cxa_atexit, (void (*destructor)(void *), void *object, void *image))
 // clang-format on

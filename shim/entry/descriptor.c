@@ -77,14 +77,14 @@ int wrapped_dup(int descriptor) {
 
 static int replaced(const void *caller, bool tracked, int to, int result) {
     if (unlikely(tracked))
-        descriptors_closed(to);
+        descriptors_closed((unsigned)to, (unsigned)to);
     return note(caller, result);
 }
 
 static bool replacing(int from, int to) {
     bool tracked = from != to && descriptors_tracked(to);
     if (unlikely(tracked))
-        descriptors_closing(to);
+        descriptors_closing((unsigned)to, (unsigned)to);
     return tracked;
 }
 
@@ -101,9 +101,9 @@ int wrapped_dup3(int from, int to, int flags) {
 int wrapped_close(int descriptor) {
     if (likely(!descriptors_tracked(descriptor)))
         return libc_function(close)(descriptor);
-    descriptors_closing(descriptor);
+    descriptors_closing((unsigned)descriptor, (unsigned)descriptor);
     int result = libc_function(close)(descriptor);
-    descriptors_closed(descriptor);
+    descriptors_closed((unsigned)descriptor, (unsigned)descriptor);
     return result;
 }
 
@@ -111,23 +111,23 @@ int wrapped_close(int descriptor) {
 int wrapped_close_range(unsigned first, unsigned last, int flags) {
     bool closes = (flags & ONLY_MARK_CLOSE_ON_EXEC) == 0;
     if (closes)
-        descriptors_closing_range(first, last);
+        descriptors_closing(first, last);
     int result = function_present(&libc_bound.close_range)
                      ? libc_function(close_range)(first, last, flags)
                      : (int)syscall(SYS_close_range, first, last, flags);
     if (closes)
-        descriptors_closed_range(first, last);
+        descriptors_closed(first, last);
     return result;
 }
 
 void wrapped_closefrom(int first) {
     unsigned from = first < 0 ? 0 : (unsigned)first;
-    descriptors_closing_range(from, ~0u);
+    descriptors_closing(from, ~0u);
     if (function_present(&libc_bound.closefrom))
         libc_function(closefrom)(first);
     else
         syscall(SYS_close_range, from, ~0u, 0);
-    descriptors_closed_range(from, ~0u);
+    descriptors_closed(from, ~0u);
 }
 
 // c-ares serves the whole program; the sockets it opens while gRPC calls it are gRPC's.

@@ -1,4 +1,5 @@
-// The library's constructor, and the two hooks that have to be there from the start.
+// The library's constructor, and the hooks that have to be there from the start.
+#include "core/detection.h"
 #include "core/exit.h"
 #include "core/process.h"
 #include "entry/entry.h"
@@ -17,4 +18,9 @@ int wrapped___register_atfork(void (*prepare)(void), void (*parent)(void), void 
 int wrapped___cxa_atexit(void (*destructor)(void *), void *object, void *image) {
     exit_bind_to_process(&destructor, &object, image);
     return libc_function(__cxa_atexit)(destructor, object, image);
+}
+
+int wrapped_pthread_setname_np(pthread_t thread, const char *name) {
+    detection_thread_named(name, CALLER);
+    return libc_function(pthread_setname_np)(thread, name);
 }

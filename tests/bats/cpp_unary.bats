@@ -112,6 +112,7 @@ teardown_file() {
 
 # Every form of target that leads to the server with three addresses.
 targets() {
+    # shellcheck disable=SC2153
     local port=${SERVER_ADDRESSES[0]##*:}
     printf '%s\n' "ipv4:${SERVER_ADDRESSES[0]}" "ipv6:${SERVER_ADDRESSES[1]}" \
         "dns:localhost:$port" "dns:///localhost:$port" "${SERVER_ADDRESSES[2]}"

@@ -276,7 +276,36 @@ static void take_number(const char *way, int number) {
     add_own(number);
 }
 
+static bool is_way(const char *way) {
+    static const char *const absent[] = {
+#ifndef HAVE_CLOSE_RANGE
+        "close_range",
+#endif
+#ifndef HAVE_CLOSEFROM
+        "closefrom",
+#endif
+        NULL,
+    };
+    for (size_t i = 0; absent[i] != NULL; i++) {
+        if (strcmp(way, absent[i]) == 0) {
+            printf("parent %s is absent from this libc\n", way);
+            return false;
+        }
+    }
+    static const char *const ways[] = {"close", "dup2", "dup3", "close_range", "closefrom"};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (strcmp(way, ways[i]) == 0) {
+            return true;
+        }
+    }
+    fprintf(stderr, "descriptors: no subject %s\n", way);
+    return false;
+}
+
 static bool run_taken(const char *way) {
+    if (!is_way(way)) {
+        return false;
+    }
     open_own();
     if (strcmp(way, "closefrom") == 0) {
         // Its own must lie below gRPC's, so the high ones go.
@@ -285,7 +314,6 @@ static bool run_taken(const char *way) {
         close(201);
         own.count -= 3;
     }
-    // A second channel stays whole where the program has not cut everything.
     bool passed = open_client();
     int number = find_grpc_socket();
     take_number(way, number);

@@ -3,6 +3,7 @@
 // next_client ADDRESS SUBJECT, where SUBJECT is one of
 //   pending    two streams with several tags pending, one of them shared by both
 //   same-tag   several calls whose batches all have one and the same tag
+//   call-tag   a call whose batches all have the call's own address as their tag
 //   shutdown   a queue that was shut down before the fork, with tags pending and without
 //   completed  a tag that the core has completed and nobody has taken yet
 //   inherited  operations that the child starts on calls it inherited
@@ -249,6 +250,58 @@ static bool run_same_tag(struct program *program) {
                  check_reply(&same_tag_calls[i], "parent", 0, &reply) && passed;
         close_call(&same_tag_calls[i]);
     }
+    return passed;
+}
+
+static int child_call_tag(void *argument) {
+    struct program *program = argument;
+    struct call *call = &program->call;
+    int succeeded = 0;
+    int failed = 0;
+    for (int i = 0; i < 2; i++) {
+        grpc_event event = next_within(program->client.queue, AT_ONCE_MILLISECONDS);
+        if (event.type == GRPC_OP_COMPLETE && event.tag == call) {
+            succeeded += event.success ? 1 : 0;
+            failed += event.success ? 0 : 1;
+        }
+    }
+    // The status' batch and the read, in either order.
+    bool passed = report("child", "pending_tags", succeeded == 1 && failed == 1);
+    passed = check_cancelled(call) && passed;
+    passed = check_empty("child", program->client.queue) && passed;
+    close_call(call);
+    passed = report_child_unary("child", &program->client, &program->before) && passed;
+    return check_shutdown("child", program->client.queue) && passed ? 0 : 1;
+}
+
+static bool run_call_tag(struct program *program) {
+    struct call *call = &program->call;
+    grpc_completion_queue *queue = program->client.queue;
+    open_call(call, program->client.channel, queue, METHOD_BIDI_STREAM);
+    struct request request = {.text = "call tag"};
+    start_sending(call, &request, false, call);
+    bool passed = take_successful("parent", queue, call);
+    start_receiving(call, call);
+    passed = take_successful("parent", queue, call) && passed;
+    start_reading(call, call);
+    passed = take_successful("parent", queue, call) && passed;
+    struct reply reply;
+    passed = check_reply(call, "parent", 0, &reply) && passed;
+    start_reading(call, call);
+    start_status(call, call);
+
+    passed = run_in_child(child_call_tag, program) == 0 && passed;
+
+    start_message(call, &request, call);
+    // The message that is sent and the one that is read.
+    passed = take_successful("parent", queue, call) && passed;
+    passed = take_successful("parent", queue, call) && passed;
+    passed = check_reply(call, "parent", 1, &reply) && passed;
+    start_half_close(call, call);
+    passed = take_successful("parent", queue, call) && passed;
+    passed = take_successful("parent", queue, call) && passed;
+    passed = report("parent", "stream_end", call->status == GRPC_STATUS_OK) && passed;
+    close_call(call);
     return passed;
 }
 
@@ -540,9 +593,9 @@ static const struct {
     const char *name;
     bool (*run)(struct program *);
 } subjects[] = {
-    {"pending", run_pending},     {"same-tag", run_same_tag},   {"shutdown", run_shutdown},
-    {"completed", run_completed}, {"inherited", run_inherited}, {"blocked", run_blocked},
-    {"stream", run_stream},
+    {"pending", run_pending},   {"same-tag", run_same_tag},   {"call-tag", run_call_tag},
+    {"shutdown", run_shutdown}, {"completed", run_completed}, {"inherited", run_inherited},
+    {"blocked", run_blocked},   {"stream", run_stream},
 };
 
 int main(int argc, char **argv) {

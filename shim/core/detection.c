@@ -1,0 +1,66 @@
+#include "core/detection.h"
+
+#include "base/compiler.h"
+#include "base/configuration.h"
+#include "base/log.h"
+#include "core/image.h"
+#include "core/snapshot.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+// The path of an image with a gRPC of its own; the loader's string.
+static _Atomic(const char *) found;
+
+void detection_unprotected(const char *what, const char *why) {
+    static bool said;
+    log_once(said, LOG_ERROR,
+             "gRPC in %s is not protected, %s, forked children get it as without the shim",
+             what[0] != '\0' ? what : "the program", why);
+}
+
+// src/core/lib/iomgr/timer_manager.cc, executor.cc; src/core/lib/event_engine/thread_pool; the names
+// are cut at 15 characters.
+static bool is_name_of_grpc(const char *name) {
+    static const char *const beginnings[] = {"grpc_", "event_engine", "timer_manager",
+                                             "default-execut"};
+    for (size_t i = 0; i < ARRAY_LENGTH(beginnings); i++) {
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Other programs may name their threads so too; the name of this header field only gRPC has.
+static bool holds_grpc(const struct image *image) {
+    static const char constant[] = "grpc-accept-encoding";
+    for (size_t i = 0; i < image->header_count; i++) {
+        const ElfW(Phdr) *header = &image->headers[i];
+        if (header->p_type == PT_LOAD && (header->p_flags & (PF_R | PF_W)) == PF_R &&
+            memmem((const void *)(image->base + header->p_vaddr), header->p_memsz, constant,
+                   sizeof(constant) - 1) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool look(const struct image *image, void *caller) {
+    if (!image_contains(image, (uintptr_t)caller))
+        return false;
+    if (holds_grpc(image))
+        atomic_store(&found, image->path);
+    return true;
+}
+
+void detection_thread_named(const char *name, const void *caller) {
+    if (likely(!is_name_of_grpc(name)) || snapshot_covers(caller) || configuration()->disabled ||
+        atomic_load(&found) != NULL)
+        return;
+    image_visit(look, (void *)(uintptr_t)caller);
+}
+
+void detection_report(void) {
+    const char *path = atomic_load_explicit(&found, memory_order_relaxed);
+    if (unlikely(path != NULL))
+        detection_unprotected(path, "it is linked in statically");
+}

@@ -1,0 +1,16 @@
+// gRPC that this library can't reach: linked statically into the program or into one of its
+// libraries, with no symbols to interpose. It gives itself away by the names of its threads.
+#ifndef GRPCFORKSHIM_CORE_DETECTION_H
+#define GRPCFORKSHIM_CORE_DETECTION_H
+
+// A thread was given a name by `caller`. For a name that gRPC uses, from an image that is not among
+// the protected ones but holds gRPC's constants, this is remembered. Any thread.
+void detection_thread_named(const char *name, const void *caller);
+
+// The process forked: says once what was found. Parent, any thread.
+void detection_report(void);
+
+// Says why gRPC is not protected; whichever of the two comes first is the only one. Any thread.
+void detection_unprotected(const char *what, const char *why);
+
+#endif

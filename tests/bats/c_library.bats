@@ -1,0 +1,224 @@
+#!/usr/bin/env bats
+# bats runs every test in a subshell, and sets status and output there.
+# shellcheck disable=SC2030,SC2031
+#
+# gRPC as a library in a process: when it is initialised, shut down, loaded, and which locks it
+# needs at the moment of a fork.
+
+load ../lib/harness
+
+setup_file() {
+    make_certificates
+    start_server --tls "$CERTIFICATES"
+    export TLS_ADDRESS=$SERVER_ADDRESS
+    start_server
+}
+
+teardown_file() {
+    stop_servers
+}
+
+fails_bare() { # PROGRAM [ARG...]
+    HARNESS_BACKTRACES=0 run bare 4 "$@"
+    assert_failure
+    [[ $status -eq 124 ]] || assert_line 'child connection of the parent'
+}
+
+works_preloaded() { # PROGRAM [ARG...]
+    run preloaded 30 "$@"
+    assert_success
+    assert_stderr_empty
+    refute_line --partial FAILED
+}
+
+# --- grpc_init() and grpc_shutdown() ----------------------------------------------------------
+
+@test "A child needs as many grpc_shutdown() as the program has made grpc_init()" {
+    fails_bare "$(sample init_count)" "$SERVER_ADDRESS" nested
+    works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" nested
+    assert_line --index 4 'child shutdowns 3'
+    assert_line 'child initialized_again ok'
+    assert_line 'parent shutdowns 3'
+}
+
+@test "A child's own grpc_init() counts on top of the inherited ones" {
+    fails_bare "$(sample init_count)" "$SERVER_ADDRESS" child-init
+    works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" child-init
+    assert_line --index 4 'child shutdowns 3'
+    assert_line 'parent shutdowns 2'
+}
+
+@test "A child that only closes what it inherited and shuts down ends" {
+    # It waits for the parent's threads to end, which it does not have.
+    HARNESS_BACKTRACES=0 run bare 4 "$(sample init_count)" "$SERVER_ADDRESS" shutdown-only
+    assert_failure 124
+    refute_line --partial 'child shutdowns'
+    works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" shutdown-only
+    assert_line 'child shutdowns 2'
+    assert_line 'child exit 0'
+}
+
+without_ports() {
+    sed -E 's/(127\.0\.0\.1:)[0-9]+/\1PORT/' <<<"$output"
+}
+
+nothing_changes() { # SUBJECT
+    local expected
+    run bare 30 "$(sample init_count)" "$SERVER_ADDRESS" "$1"
+    assert_success
+    expected=$(without_ports)
+    works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" "$1"
+    assert_equal "$(without_ports)" "$expected"
+    assert_line 'child exit 0'
+}
+
+@test "Nothing changes for a fork before the first grpc_init()" {
+    nothing_changes before-init
+}
+
+@test "Nothing changes for a fork after the last grpc_shutdown()" {
+    nothing_changes after-shutdown
+}
+
+# --- loaded late ------------------------------------------------------------------------------
+
+@test "A plugin that brings gRPC with it, for itself alone, is covered" {
+    fails_bare "$(sample late_loader)" "$SERVER_ADDRESS" "$(sample client_plugin.so)"
+    works_preloaded "$(sample late_loader)" "$SERVER_ADDRESS" "$(sample client_plugin.so)"
+    assert_line 'parent global_grpc absent'
+    assert_line 'child exit 0'
+}
+
+@test "A plugin that is bound at once is covered, too" {
+    fails_bare "$(sample late_loader)" "$SERVER_ADDRESS" "$(sample client_plugin.so)" now
+    works_preloaded "$(sample late_loader)" "$SERVER_ADDRESS" "$(sample client_plugin.so)" now
+    assert_line 'parent global_grpc absent'
+}
+
+# --- handlers and failures --------------------------------------------------------------------
+
+@test "The program's own pthread_atfork() handlers may use gRPC and close descriptors" {
+    fails_bare "$(sample atfork_user)" "$SERVER_ADDRESS"
+    works_preloaded "$(sample atfork_user)" "$SERVER_ADDRESS"
+    assert_line 'parent handlers ok'
+    assert_line 'parent files_open ok'
+    assert_line 'child still_open ok'
+}
+
+@test "A fork() that fails leaves EAGAIN and the parent as it was, and a later one works" {
+    # The refusal itself is harmless without the shim; the later child is not.
+    fails_bare "$(sample fork_eagain)" "$SERVER_ADDRESS"
+    assert_line 'parent refused 20'
+    works_preloaded "$(sample fork_eagain)" "$SERVER_ADDRESS"
+    assert_line 'parent refused 20'
+    assert_line 'child exit 0'
+}
+
+# --- abseil's locks ---------------------------------------------------------------------------
+
+abseil_lock() { # SUBJECT [OPTION]
+    preloaded 30 "$(sample abseil_lock)" "$SERVER_ADDRESS" "$@"
+}
+
+# abseil built without its deadlock detection has no such lock.
+skip_without_lock() {
+    if [[ $status -eq 3 ]]; then
+        assert_line 'parent deadlock_detection off'
+        skip 'this abseil has no deadlock detection'
+    fi
+}
+
+@test "A child gets past the deadlock detection's lock that a thread of its parent holds" {
+    run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" graph
+    skip_without_lock
+    assert_failure
+    assert_line 'parent lock_held ok'
+    # The alarm that ends a child after 5 s.
+    assert_line 'child exit 142'
+    run abseil_lock graph
+    assert_success
+    assert_stderr_empty
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 0'
+}
+
+@test "A child that is the first to use gRPC gets past that lock" {
+    run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" graph --unused
+    skip_without_lock
+    assert_failure
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 142'
+    run abseil_lock graph --unused
+    assert_success
+    assert_stderr_empty
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 0'
+}
+
+@test "A child gets past the lock of abseil's allocator that a thread of its parent holds" {
+    HARNESS_BACKTRACES=0 run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" arena
+    assert_failure
+    assert_line 'parent lock_held ok'
+    run abseil_lock arena
+    assert_success
+    assert_stderr_empty
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 0'
+}
+
+@test "A child that is the first to use gRPC gets past the allocator's lock" {
+    # The proof that gRPC needs this lock: nothing else is in the child's way.
+    run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" arena --unused
+    assert_failure
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 142'
+    run abseil_lock arena --unused
+    assert_success
+    assert_stderr_empty
+    assert_line 'parent lock_held ok'
+    assert_line 'child exit 0'
+}
+
+@test "A hundred children start while threads lock and unlock abseil's mutexes" {
+    fails_bare "$(sample abseil_lock)" "$SERVER_ADDRESS" busy
+    run preloaded 120 "$(sample abseil_lock)" "$SERVER_ADDRESS" busy
+    assert_success
+    assert_stderr_empty
+    assert_equal "$(grep -cx 'child exit 0' <<<"$output")" 100
+}
+
+# --- forks in a loop --------------------------------------------------------------------------
+
+# More than that is scripts/soak's.
+FORKS=${GRPCFORKSHIM_TEST_FORKS:-1000}
+
+fork_loop() { # ADDRESS [OPTION...]
+    local address=$1
+    shift
+    # One fork is enough, for the child or for the parent.
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample fork_loop)" "$address" 20 8 --limit 1 --give-up 1 "$@"
+    assert_failure
+    [[ $status -eq 124 ]] ||
+        assert_line --regexp '^forks [0-9]+ (children_failed [1-9]|.* parent_failed [1-9])'
+    run preloaded 600 "$(sample fork_loop)" "$address" "$FORKS" 8 "$@"
+    assert_success
+    assert_stderr_empty
+    assert_line --regexp "^forks $FORKS children_failed 0 parent_calls [1-9][0-9]* parent_failed 0\$"
+}
+
+@test "Forks under 8 calling threads: no child fails and no call of the parent" {
+    fork_loop "$SERVER_ADDRESS"
+}
+
+@test "Forks under 8 calling threads over TLS: no child fails and no call of the parent" {
+    fork_loop "$TLS_ADDRESS" --tls "$CERTIFICATES"
+}
+
+@test "Forks in a process without other threads of its own" {
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample fork_loop)" "$SERVER_ADDRESS" 4 0 --limit 1 --give-up 1
+    assert_failure
+    run preloaded 300 "$(sample fork_loop)" "$SERVER_ADDRESS" 200 0
+    assert_success
+    assert_stderr_empty
+    assert_line --regexp '^forks 200 children_failed 0 parent_calls 1 parent_failed 0$'
+}

@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# bats runs every test in a subshell, and sets status and output there.
+# shellcheck disable=SC2030,SC2031
+#
+# All the ways in which a program gets a child process, and what a child has open.
+
+load ../lib/harness
+
+setup_file() {
+    start_server
+}
+
+teardown_file() {
+    stop_servers
+}
+
+fails_bare() { # PROGRAM [ARG...]
+    HARNESS_BACKTRACES=0 run bare 4 "$@"
+    assert_failure
+    [[ $status -eq 124 ]] || assert_line --regexp '^(child|between) connection of the parent$'
+}
+
+works_preloaded() { # PROGRAM [ARG...]
+    run preloaded 30 "$@"
+    assert_success
+    assert_stderr_empty
+    refute_line --partial FAILED
+}
+
+form() { # FORM
+    fails_bare "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
+    works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
+    assert_line 'child status 0'
+    [[ $(value 'child peer') != "$(value 'parent peer')" ]]
+}
+
+@test "The child of fork() calls on the inherited channel" {
+    form fork
+}
+
+@test "The process behind daemon() calls on the inherited channel" {
+    form daemon
+}
+
+@test "The process behind daemon() that keeps its directory and streams calls, too" {
+    form daemon-keeping
+}
+
+@test "The child of forkpty() calls on the inherited channel" {
+    form forkpty
+}
+
+@test "The grandchild of a double fork calls, although the child between never used gRPC" {
+    form double-fork
+}
+
+@test "The grandchild of a double fork calls after the child between has called" {
+    form double-fork-used
+    assert_line 'between status 0'
+}
+
+@test "The child of _Fork() calls on the inherited channel" {
+    run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
+    if [[ $output == *'parent _Fork absent'* ]]; then
+        skip 'this libc has no _Fork()'
+    fi
+    form underscore-fork
+}
+
+@test "The child of a raw clone() calls on the inherited channel" {
+    form clone
+}
+
+without_ports() {
+    sed -E 's/(127\.0\.0\.1:)[0-9]+/\1PORT/' <<<"$output"
+}
+
+# These work without the shim and have to go on as they are.
+nothing_changes() { # FORM
+    local expected
+    run bare 30 "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
+    assert_success
+    expected=$(without_ports)
+    works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
+    assert_equal "$(without_ports)" "$expected"
+    assert_line 'child exit 0'
+}
+
+@test "Nothing changes for fork and exec: the program's own descriptors stay open, no others" {
+    nothing_changes fork-exec
+    assert_line 'exec descriptors ok'
+}
+
+@test "A child that execs has none of gRPC's descriptors, even if it unmarks close-on-exec" {
+    run bare 10 "$(sample process_forms)" "$SERVER_ADDRESS" fork-exec-unmarked
+    assert_failure
+    assert_line --regexp '^exec unknown [0-9]+ socket:'
+    assert_line --regexp '^exec unknown [0-9]+ anon_inode:\[eventpoll\]'
+    works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" fork-exec-unmarked
+    assert_line 'exec descriptors ok'
+}
+
+@test "Nothing changes for vfork and exec" {
+    nothing_changes vfork-exec
+    assert_line 'exec descriptors ok'
+}
+
+@test "Nothing changes for posix_spawn()" {
+    nothing_changes posix-spawn
+    assert_line 'exec descriptors ok'
+}
+
+@test "Nothing changes for system()" {
+    nothing_changes system
+    assert_line 'exec descriptors ok'
+}
+
+@test "Nothing changes for popen()" {
+    nothing_changes popen
+    assert_line 'exec descriptors ok'
+}
+
+@test "Nothing changes for a process made by clone() that shares the memory" {
+    nothing_changes clone-vm
+}
+
+# --- descriptors ------------------------------------------------------------------------------
+
+# Without the shim the child has all that gRPC had open.
+descriptors() { # SUBJECT
+    run bare 20 "$(sample descriptors)" "$SERVER_ADDRESS" "$1"
+    if [[ $output == *'absent from this libc'* ]]; then
+        skip "$1 is absent from this libc"
+    fi
+    assert_failure
+    assert_line --regexp '^child grpc_descriptors [1-9]'
+    works_preloaded "$(sample descriptors)" "$SERVER_ADDRESS" "$1"
+    refute_line --regexp '^child grpc_descriptors [1-9]'
+    refute_line --regexp 'own_descriptors_lost [1-9]'
+}
+
+@test "fork() closes in the child what gRPC has open, and nothing of the program's" {
+    descriptors kinds
+    assert_line 'child grpc_descriptors 0'
+    assert_line --regexp '^parent grpc_descriptors [1-9]'
+    refute_line --partial 'parent changed'
+}
+
+@test "A number that gRPC has closed and the program uses now stays open in the child" {
+    descriptors freed
+}
+
+@test "A number that the program took from gRPC with close() stays open in the child" {
+    descriptors close
+}
+
+@test "A number that the program took from gRPC with dup2() stays open in the child" {
+    descriptors dup2
+}
+
+@test "A number that the program took from gRPC with dup3() stays open in the child" {
+    descriptors dup3
+}
+
+@test "A number that the program took from gRPC with close_range() stays open in the child" {
+    descriptors close_range
+}
+
+@test "A number that the program took from gRPC with closefrom() stays open in the child" {
+    descriptors closefrom
+}
+
+@test "Forks while threads open and close descriptors and channels close only gRPC's" {
+    descriptors busy
+    assert_equal "$(grep -cx 'child exit 0' <<<"$output")" 50
+    assert_line 'parent broken 0'
+}
+
+# --- a program without gRPC -------------------------------------------------------------------
+
+@test "Nothing changes for a program without gRPC" {
+    local expected
+    run bare 30 "$(sample no_grpc)"
+    assert_success
+    expected=$output
+    run preloaded 30 "$(sample no_grpc)"
+    assert_success
+    assert_stderr_empty
+    assert_equal "$output" "$expected"
+    assert_line 'rounds 8000'
+    assert_line 'children 50'
+}
