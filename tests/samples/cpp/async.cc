@@ -142,6 +142,7 @@ bool CallAsync(legacy::Echo::Stub *stub, grpc::CompletionQueue *queue, const std
         return false;
     }
     *peer = unary.reply.peer();
+    legacy::Report(who, "server", unary.reply.pid());
     legacy::Report(who, "peer", *peer);
 
     BidiCall bidi(stub, queue);
