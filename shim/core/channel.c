@@ -76,10 +76,10 @@ static void *build(struct object *object) {
     const struct channel *channel = (const struct channel *)object;
     bool temporary;
     void *credentials = object_borrow(channel->credentials, &temporary);
-    grpc_channel_args *arguments = channel_arguments_translate(channel->arguments);
+    grpc_channel_args *arguments = channel_arguments_begin_use(channel->arguments);
     grpc_channel *made = make(channel, credentials, arguments);
     object_return(channel->credentials, credentials, temporary);
-    free(arguments);
+    channel_arguments_end_use(arguments, channel->arguments);
     return made;
 }
 

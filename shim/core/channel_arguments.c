@@ -41,9 +41,9 @@ void channel_arguments_free(grpc_channel_args *arguments, bool inherited) {
     free(arguments);
 }
 
-grpc_channel_args *channel_arguments_translate(const grpc_channel_args *arguments) {
-    if (arguments == NULL)
-        return NULL;
+grpc_channel_args *channel_arguments_begin_use(const grpc_channel_args *arguments) {
+    if (arguments == NULL || process_generation() == 0)
+        return (grpc_channel_args *)arguments;
     size_t size = arguments->num_args * sizeof(arguments->args[0]);
     grpc_channel_args *copy = malloc(sizeof(*copy) + size);
     if (copy == NULL)
@@ -57,4 +57,9 @@ grpc_channel_args *channel_arguments_translate(const grpc_channel_args *argument
                 object_translate(OBJECT_RESOURCE_QUOTA, copy->args[i].value.pointer.p);
     }
     return copy;
+}
+
+void channel_arguments_end_use(grpc_channel_args *real, const grpc_channel_args *arguments) {
+    if (real != arguments)
+        free(real);
 }

@@ -16,8 +16,10 @@ grpc_channel_args *channel_arguments_copy(const grpc_channel_args *arguments);
 // by threads that the child does not have.
 void channel_arguments_free(grpc_channel_args *arguments, bool inherited);
 
-// The same arguments for use in this process: a shallow copy in which a pointer to an object of the
-// registry leads to its replacement. Free with free(3). NULL for NULL.
-grpc_channel_args *channel_arguments_translate(const grpc_channel_args *arguments);
+// Arguments of the program, or a copy, for one call of gRPC in this process: in a child they are
+// copied, and a pointer to an object of the registry leads to its replacement. What begins is ended
+// after the call. Any thread.
+grpc_channel_args *channel_arguments_begin_use(const grpc_channel_args *arguments);
+void channel_arguments_end_use(grpc_channel_args *real, const grpc_channel_args *arguments);
 
 #endif

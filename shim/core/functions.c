@@ -34,10 +34,19 @@ static void set(void *functions, const struct entry *entry, void *address) {
     memcpy((char *)functions + entry->offset, &address, sizeof(address));
 }
 
+// A symbol that the image lacks may be in another: gpr_* are in a library of their own.
+static void *find(const struct image *image, const char *name) {
+    struct image other;
+    void *address = image != NULL ? image_symbol(image, name) : NULL;
+    if (address == NULL && image != NULL && image_defining(name, &other))
+        address = image_symbol(&other, name);
+    return address;
+}
+
 static void bind_all(void *functions, const struct entry *entries, size_t count,
-                 const struct image *image) {
+                     const struct image *image) {
     for (size_t i = 0; i < count; i++) {
-        void *address = image != NULL ? image_symbol(image, entries[i].name) : NULL;
+        void *address = find(image, entries[i].name);
         set(functions, &entries[i], address != NULL ? address : (void *)(uintptr_t)absent);
     }
 }

@@ -21,7 +21,10 @@ typedef struct grpc_completion_queue grpc_completion_queue;
 typedef struct grpc_completion_queue_factory grpc_completion_queue_factory;
 typedef struct grpc_metadata grpc_metadata;
 typedef struct grpc_resource_quota grpc_resource_quota;
+typedef struct grpc_server grpc_server;
+typedef struct grpc_server_credentials grpc_server_credentials;
 struct census_context;
+struct grpc_call_details;
 struct grpc_channel_info;
 struct grpc_slice_refcount;
 

@@ -18,6 +18,7 @@ struct outputs {
     grpc_slice *status_details;
     const char **error_string;
     int *cancelled;
+    grpc_call **made; // the call that a server is asked for
 };
 
 // The head's handle is the tag that gRPC has, its scope the program's queue.
@@ -26,6 +27,8 @@ struct pending {
     void *tag; // the program's
     const grpc_call *call;
     struct outputs outputs;
+    int success; // where it is not gRPC that says
+    const grpc_completion_queue *queue_of_made;
     struct pending *next; // in a queue's list
     // A batch of ours that carries the tag of a failed operation through gRPC's queue; see
     // pending_start_failed.
@@ -70,6 +73,8 @@ static void set_outputs(const struct outputs *outputs) {
         *outputs->error_string = NULL;
     if (outputs->cancelled != NULL)
         *outputs->cancelled = 1;
+    if (outputs->made != NULL)
+        *outputs->made = NULL;
 }
 
 // A batch that receives the status succeeds even then: that is how gRPC reports every end of a call
@@ -90,6 +95,7 @@ static struct pending *make(const grpc_completion_queue *queue, const grpc_call 
     pending->call = call;
     for (size_t i = 0; i < count; i++)
         note_output(&pending->outputs, &operations[i]);
+    pending->success = success_of(&pending->outputs);
     return pending;
 }
 
@@ -123,6 +129,14 @@ struct pending *pending_begin(const grpc_completion_queue *queue, const grpc_cal
     return pending;
 }
 
+void pending_makes_call(struct pending *pending, grpc_call **made,
+                        const grpc_completion_queue *queue_of_call) {
+    if (pending == NULL)
+        return;
+    pending->outputs.made = made;
+    pending->queue_of_made = queue_of_call;
+}
+
 void pending_cancel(struct pending *pending) {
     if (pending == NULL)
         return;
@@ -137,9 +151,11 @@ void pending_complete(const grpc_completion_queue *queue, grpc_event *event) {
         return;
     event->tag = pending->tag;
     if (pending->carrier != NULL) {
-        event->success = success_of(&pending->outputs);
+        event->success = pending->success;
         grpc.grpc_call_unref(pending->carrier);
     }
+    if (pending->outputs.made != NULL && event->success)
+        call_record(*pending->outputs.made, pending->queue_of_made);
     object_unreference(&pending->object);
 }
 
@@ -164,7 +180,7 @@ void pending_inherit(void) {
 grpc_event pending_fail(struct pending *pending) {
     grpc_event event = {
         .type = GRPC_OP_COMPLETE,
-        .success = success_of(&pending->outputs),
+        .success = pending->success,
         .tag = pending->tag,
     };
     set_outputs(&pending->outputs);
@@ -187,15 +203,11 @@ static bool carry(struct pending *pending, grpc_completion_queue *queue) {
     return error == GRPC_CALL_OK;
 }
 
-void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
-                          const grpc_op *operations, size_t count, void *tag) {
-    struct pending *pending = make(queue, call, operations, count, tag);
-    if (pending == NULL)
-        return;
+// Gives an operation that is over to its queue.
+static void start(struct pending *pending, grpc_completion_queue *queue) {
     // Nobody can wait for the tag in a queue that is gone.
     if (registry_find(OBJECT_COMPLETION_QUEUE, queue, 0) == NULL) {
-        set_outputs(&pending->outputs);
-        object_unreference(&pending->object);
+        pending_fail(pending);
         return;
     }
     // gRPC's queue takes nothing any more once it is shut down, but then nobody waits in it either.
@@ -207,10 +219,25 @@ void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
     set_outputs(&pending->outputs);
     if (carry(pending, queue))
         return;
-    log_write(LOG_ERROR, "can't complete an operation of an inherited call, its tag is lost");
+    log_write(LOG_ERROR, "can't complete an operation of an inherited object, its tag is lost");
     if (pending->carrier != NULL)
         grpc.grpc_call_unref(pending->carrier);
     object_unreference(&pending->object);
+}
+
+void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
+                          const grpc_op *operations, size_t count, void *tag) {
+    struct pending *pending = make(queue, call, operations, count, tag);
+    if (pending != NULL)
+        start(pending, queue);
+}
+
+void pending_start_finished(grpc_completion_queue *queue, int success, void *tag) {
+    struct pending *pending = make(queue, NULL, NULL, 0, tag);
+    if (pending == NULL)
+        return;
+    pending->success = success;
+    start(pending, queue);
 }
 
 void pending_append(_Atomic(struct pending *) * list, struct pending *pending) {

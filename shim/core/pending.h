@@ -27,6 +27,11 @@ struct pending;
 struct pending *pending_begin(const grpc_completion_queue *queue, const grpc_call *call,
                               const grpc_op *operations, size_t count, void **tag);
 
+// The operation makes a call, on `queue_of_call`: it is recorded when the tag comes back as
+// succeeded. NULL is ignored.
+void pending_makes_call(struct pending *pending, grpc_call **made,
+                        const grpc_completion_queue *queue_of_call);
+
 // gRPC refused it: no tag will come. NULL is ignored.
 void pending_cancel(struct pending *pending);
 
@@ -41,6 +46,9 @@ void pending_inherit(void);
 // and its tag comes back through the queue. Any thread of a child.
 void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
                           const grpc_op *operations, size_t count, void *tag);
+
+// The same for an operation of no call: its tag comes back with this success.
+void pending_start_finished(grpc_completion_queue *queue, int success, void *tag);
 
 // Sets the outputs of an operation and frees it. Returns its event. Any thread of a child.
 grpc_event pending_fail(struct pending *pending);

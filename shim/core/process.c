@@ -11,6 +11,7 @@
 #include "core/pending.h"
 #include "core/registry.h"
 #include "core/revival.h"
+#include "core/settings.h"
 #include "core/snapshot.h"
 
 #include <errno.h>
@@ -123,8 +124,10 @@ static void revive(void) {
         return;
     }
     uint32_t count = atomic_load(&initialisations);
+    settings_replay_before_initialisation();
     for (uint32_t i = 0; i < count; i++)
         grpc.grpc_init();
+    settings_replay_after_initialisation();
     pending_inherit();
     log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
               process_generation(), count);

@@ -13,6 +13,7 @@ static const struct object_operations *const operations[OBJECT_KINDS] = {
     [OBJECT_CHANNEL_CREDENTIALS] = &credentials_operations,
     [OBJECT_CALL_CREDENTIALS] = &call_credentials_operations,
     [OBJECT_RESOURCE_QUOTA] = &resource_quota_operations,
+    [OBJECT_SERVER] = &server_operations,
     [OBJECT_PENDING] = &pending_operations,
 };
 

@@ -21,6 +21,12 @@
     CALLED(const char *, grpc_version_string, (void))                                              \
     CALLED(grpc_slice, grpc_slice_from_copied_string, (const char *source))                        \
                                                                                                    \
+    /* Settings of the whole library */                                                            \
+    INTERPOSED(void, gpr_set_log_function, (void (*function)(void *line)))                         \
+    INTERPOSED(void, gpr_set_log_verbosity, (int severity))                                        \
+    INTERPOSED(int, grpc_tracer_set_enabled, (const char *name, int enabled))                      \
+    INTERPOSED(void, grpc_set_ssl_roots_override_callback, (int (*callback)(char **roots)))        \
+                                                                                                   \
     /* Channels */                                                                                 \
     INTERPOSED(grpc_channel *, grpc_channel_create, (const char *target, grpc_channel_credentials *credentials, const grpc_channel_args *arguments)) \
     INTERPOSED(grpc_channel *, grpc_insecure_channel_create, (const char *target, const grpc_channel_args *arguments, void *reserved)) \
@@ -67,6 +73,20 @@
     INTERPOSED(grpc_auth_context *, grpc_call_auth_context, (grpc_call *call))                     \
     INTERPOSED(void, grpc_call_ref, (grpc_call *call))                                             \
     INTERPOSED(void, grpc_call_unref, (grpc_call *call))                                           \
+                                                                                                   \
+    /* Servers */                                                                                  \
+    INTERPOSED(grpc_server *, grpc_server_create, (const grpc_channel_args *arguments, void *reserved)) \
+    INTERPOSED(void, grpc_server_register_completion_queue, (grpc_server *server, grpc_completion_queue *queue, void *reserved)) \
+    INTERPOSED(void *, grpc_server_register_method, (grpc_server *server, const char *method, const char *host, int payload_handling, uint32_t flags)) \
+    INTERPOSED(int, grpc_server_add_http2_port, (grpc_server *server, const char *address, grpc_server_credentials *credentials)) \
+    INTERPOSED(int, grpc_server_add_insecure_http2_port, (grpc_server *server, const char *address)) \
+    INTERPOSED(int, grpc_server_add_secure_http2_port, (grpc_server *server, const char *address, grpc_server_credentials *credentials)) \
+    INTERPOSED(void, grpc_server_start, (grpc_server *server))                                     \
+    INTERPOSED(grpc_call_error, grpc_server_request_call, (grpc_server *server, grpc_call **call, struct grpc_call_details *details, grpc_metadata_array *metadata, grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag)) \
+    INTERPOSED(grpc_call_error, grpc_server_request_registered_call, (grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline, grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag)) \
+    INTERPOSED(void, grpc_server_shutdown_and_notify, (grpc_server *server, grpc_completion_queue *queue, void *tag)) \
+    INTERPOSED(void, grpc_server_cancel_all_calls, (grpc_server *server))                          \
+    INTERPOSED(void, grpc_server_destroy, (grpc_server *server))                                   \
                                                                                                    \
     /* Channel credentials */                                                                      \
     INTERPOSED(grpc_channel_credentials *, grpc_insecure_credentials_create, (void))               \

@@ -8,8 +8,6 @@
 #include "core/revival.h"
 #include "entry/entry.h"
 
-#include <stdlib.h>
-
 static grpc_channel *record(const void *caller, grpc_channel *channel,
                             const struct channel_recipe *recipe) {
     if (!process_is_protected() || process_is_inside(caller))
@@ -21,26 +19,13 @@ static grpc_channel_credentials *real_credentials(grpc_channel_credentials *cred
     return object_translate(OBJECT_CHANNEL_CREDENTIALS, credentials);
 }
 
-// The program's arguments for gRPC: in a child they may point to inherited objects. To be freed
-// where it isn't the program's own.
-static grpc_channel_args *real_arguments(const grpc_channel_args *arguments) {
-    if (process_generation() == 0)
-        return (grpc_channel_args *)arguments;
-    return channel_arguments_translate(arguments);
-}
-
-static void free_real_arguments(grpc_channel_args *real, const grpc_channel_args *arguments) {
-    if (real != arguments)
-        free(real);
-}
-
 grpc_channel *wrapped_grpc_channel_create(const char *target,
                                           grpc_channel_credentials *credentials,
                                           const grpc_channel_args *arguments) {
     process_enter(CALLER);
-    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_channel_create(target, real_credentials(credentials), real);
-    free_real_arguments(real, arguments);
+    channel_arguments_end_use(real, arguments);
     return record(CALLER, channel,
                   &(struct channel_recipe){.constructor = CHANNEL_CREATE,
                                            .target = target,
@@ -52,9 +37,9 @@ grpc_channel *wrapped_grpc_insecure_channel_create(const char *target,
                                                    const grpc_channel_args *arguments,
                                                    void *reserved) {
     process_enter(CALLER);
-    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_insecure_channel_create(target, real, reserved);
-    free_real_arguments(real, arguments);
+    channel_arguments_end_use(real, arguments);
     return record(CALLER, channel,
                   &(struct channel_recipe){.constructor = CHANNEL_CREATE_INSECURE,
                                            .target = target,
@@ -66,10 +51,10 @@ grpc_channel *wrapped_grpc_secure_channel_create(grpc_channel_credentials *crede
                                                  const grpc_channel_args *arguments,
                                                  void *reserved) {
     process_enter(CALLER);
-    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel =
         grpc.grpc_secure_channel_create(real_credentials(credentials), target, real, reserved);
-    free_real_arguments(real, arguments);
+    channel_arguments_end_use(real, arguments);
     return record(CALLER, channel,
                   &(struct channel_recipe){.constructor = CHANNEL_CREATE_SECURE,
                                            .target = target,
@@ -91,19 +76,19 @@ grpc_channel *wrapped_grpc_channel_create_from_fd(const char *target, int descri
                                                   grpc_channel_credentials *credentials,
                                                   const grpc_channel_args *arguments) {
     process_enter(CALLER);
-    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel =
         grpc.grpc_channel_create_from_fd(target, descriptor, real_credentials(credentials), real);
-    free_real_arguments(real, arguments);
+    channel_arguments_end_use(real, arguments);
     return record_from_descriptor(CALLER, channel, target, descriptor);
 }
 
 grpc_channel *wrapped_grpc_insecure_channel_create_from_fd(const char *target, int descriptor,
                                                            const grpc_channel_args *arguments) {
     process_enter(CALLER);
-    grpc_channel_args *real = real_arguments(arguments);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_insecure_channel_create_from_fd(target, descriptor, real);
-    free_real_arguments(real, arguments);
+    channel_arguments_end_use(real, arguments);
     return record_from_descriptor(CALLER, channel, target, descriptor);
 }
 

@@ -37,6 +37,7 @@ works_preloaded() { # PROGRAM [ARG...]
     fails_bare "$(sample init_count)" "$SERVER_ADDRESS" nested
     works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" nested
     assert_line --index 4 'child shutdowns 3'
+    assert_line --index 5 'child shut_down ok'
     assert_line 'child initialized_again ok'
     assert_line 'parent shutdowns 3'
 }
@@ -55,6 +56,7 @@ works_preloaded() { # PROGRAM [ARG...]
     refute_line --partial 'child shutdowns'
     works_preloaded "$(sample init_count)" "$SERVER_ADDRESS" shutdown-only
     assert_line 'child shutdowns 2'
+    assert_line 'child shut_down ok'
     assert_line 'child exit 0'
 }
 
@@ -116,6 +118,10 @@ nothing_changes() { # SUBJECT
 
 # --- abseil's locks ---------------------------------------------------------------------------
 
+needs_abseil() {
+    pkg-config --exists absl_synchronization || skip 'there is no abseil, so gRPC does not use it'
+}
+
 abseil_lock() { # SUBJECT [OPTION]
     preloaded 30 "$(sample abseil_lock)" "$SERVER_ADDRESS" "$@"
 }
@@ -129,6 +135,7 @@ skip_without_lock() {
 }
 
 @test "A child gets past the deadlock detection's lock that a thread of its parent holds" {
+    needs_abseil
     run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" graph
     skip_without_lock
     assert_failure
@@ -143,6 +150,7 @@ skip_without_lock() {
 }
 
 @test "A child that is the first to use gRPC gets past that lock" {
+    needs_abseil
     run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" graph --unused
     skip_without_lock
     assert_failure
@@ -156,6 +164,7 @@ skip_without_lock() {
 }
 
 @test "A child gets past the lock of abseil's allocator that a thread of its parent holds" {
+    needs_abseil
     HARNESS_BACKTRACES=0 run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" arena
     assert_failure
     assert_line 'parent lock_held ok'
@@ -167,6 +176,7 @@ skip_without_lock() {
 }
 
 @test "A child that is the first to use gRPC gets past the allocator's lock" {
+    needs_abseil
     # The proof that gRPC needs this lock: nothing else is in the child's way.
     run bare 15 "$(sample abseil_lock)" "$SERVER_ADDRESS" arena --unused
     assert_failure
@@ -180,6 +190,7 @@ skip_without_lock() {
 }
 
 @test "A hundred children start while threads lock and unlock abseil's mutexes" {
+    needs_abseil
     fails_bare "$(sample abseil_lock)" "$SERVER_ADDRESS" busy
     run preloaded 120 "$(sample abseil_lock)" "$SERVER_ADDRESS" busy
     assert_success

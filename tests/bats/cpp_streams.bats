@@ -11,13 +11,6 @@ teardown_file() {
     stop_servers
 }
 
-assert_stream_shared() { # KIND
-    assert_failure
-    assert_line "child $1-stream status 0"
-    assert_equal "$(value "child $1-stream peer")" "$(value 'parent peer')"
-    refute_line 'parent after status 0'
-}
-
 assert_stream_apart() { # KIND
     assert_success
     assert_stderr_empty
@@ -30,7 +23,7 @@ assert_stream_apart() { # KIND
 @test "without the shim every kind of stream in the child goes over the parent's connection" {
     for kind in client server bidi; do
         run bare_briefly "$(sample streams)" "$INSECURE" --kind "$kind"
-        assert_stream_shared "$kind"
+        assert_shared_connection "child $kind-stream"
     done
 }
 

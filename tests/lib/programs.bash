@@ -123,20 +123,29 @@ start_server() {
 }
 
 stop_servers() {
-    local server pid input output failed=0
+    local server pid input output status failed=0
     for server in ${HARNESS_SERVERS-}; do
         IFS=: read -r pid input output <<<"$server"
         kill -TERM "$pid" 2>/dev/null || true
         exec {input}>&-
         # The server's standard output reaches its end when the process has ended.
-        while read -r -t 20 -u "$output"; do :; done
-        if kill -0 "$pid" 2>/dev/null && [[ $(ps -o stat= -p "$pid") != Z* ]]; then
+        status=0
+        while [[ $status -eq 0 ]]; do
+            read -r -t 20 -u "$output" || status=$?
+        done
+        if [[ $status -gt 128 ]]; then
+            echo "harness: the server $pid has not ended 20 s after SIGTERM" >&2
             harness_backtraces "$pid"
             kill -KILL "$pid" 2>/dev/null || true
             failed=1
-            harness_die "the server $pid did not end on SIGTERM" || true
         fi
         exec {output}<&-
+        status=0
+        wait "$pid" || status=$?
+        if [[ $failed -eq 0 && $status -ne 0 ]]; then
+            echo "harness: the server $pid ended with status $status" >&2
+            failed=1
+        fi
     done
     HARNESS_SERVERS=
     return "$failed"

@@ -139,8 +139,10 @@ int ParkingUnwinder(void **, int *, int, int, const void *, int *dropped) {
 void LockTwo() {
     absl::Mutex outer;
     absl::Mutex inner;
-    absl::MutexLock outer_lock(&outer);
-    absl::MutexLock inner_lock(&inner);
+    outer.Lock();
+    inner.Lock();
+    inner.Unlock();
+    outer.Unlock();
 }
 
 int RunGraph(Program *program) {

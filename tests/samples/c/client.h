@@ -7,6 +7,10 @@
 #include <sys/types.h>
 
 #include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#if __has_include(<grpc/credentials.h>)
+#include <grpc/credentials.h>
+#endif
 
 #include "message.h"
 

@@ -376,18 +376,14 @@ static int child_of_busy(void *argument) {
         const struct descriptor *descriptor = &in_child.descriptors[i];
         struct sockaddr_storage peer;
         socklen_t length = sizeof(peer);
-        if (is_grpc(descriptor) &&
-            getpeername(descriptor->number, (struct sockaddr *)&peer, &length) == 0 &&
-            peer.ss_family != AF_UNIX) {
-            connections++;
-        }
-        if (is_grpc(descriptor) && strstr(descriptor->target, "event") != NULL) {
+        bool connected = getpeername(descriptor->number, (struct sockaddr *)&peer, &length) == 0 &&
+                         peer.ss_family != AF_UNIX;
+        if (is_grpc(descriptor) && (connected || strstr(descriptor->target, "event") != NULL)) {
+            printf("child grpc %d %s\n", descriptor->number, descriptor->target);
             connections++;
         }
     }
-    if (connections > 0) {
-        printf("child grpc_descriptors %d\n", connections);
-    }
+    printf("child grpc_descriptors %d\n", connections);
     return use_own("child") && passed && connections == 0 ? 0 : 1;
 }
 

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <grpc/grpc_posix.h>
-#include <grpc/grpc_security.h>
 
 #include "client.h"
 

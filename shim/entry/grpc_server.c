@@ -1,0 +1,130 @@
+// Servers. Those of the parent do nothing in a child and end at once.
+#include "core/call.h"
+#include "core/channel_arguments.h"
+#include "core/pending.h"
+#include "core/revival.h"
+#include "core/server.h"
+#include "entry/entry.h"
+
+static grpc_completion_queue *real_queue(grpc_completion_queue *queue) {
+    return object_translate(OBJECT_COMPLETION_QUEUE, queue);
+}
+
+grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void *reserved) {
+    process_enter(CALLER);
+    grpc_channel_args *real = channel_arguments_begin_use(arguments);
+    grpc_server *server = grpc.grpc_server_create(real, reserved);
+    channel_arguments_end_use(real, arguments);
+    return process_is_protected() && !process_is_inside(CALLER) ? server_record(server) : server;
+}
+
+void wrapped_grpc_server_register_completion_queue(grpc_server *server,
+                                                   grpc_completion_queue *queue, void *reserved) {
+    process_enter(CALLER);
+    if (!server_is_inherited(server))
+        grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
+}
+
+void *wrapped_grpc_server_register_method(grpc_server *server, const char *method,
+                                          const char *host, int payload_handling,
+                                          uint32_t flags) {
+    process_enter(CALLER);
+    if (server_is_inherited(server))
+        return NULL;
+    return grpc.grpc_server_register_method(server, method, host, payload_handling, flags);
+}
+
+int wrapped_grpc_server_add_http2_port(grpc_server *server, const char *address,
+                                       grpc_server_credentials *credentials) {
+    process_enter(CALLER);
+    if (server_is_inherited(server))
+        return 0;
+    return grpc.grpc_server_add_http2_port(server, address, credentials);
+}
+
+int wrapped_grpc_server_add_insecure_http2_port(grpc_server *server, const char *address) {
+    process_enter(CALLER);
+    if (server_is_inherited(server))
+        return 0;
+    return grpc.grpc_server_add_insecure_http2_port(server, address);
+}
+
+int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *address,
+                                              grpc_server_credentials *credentials) {
+    process_enter(CALLER);
+    if (server_is_inherited(server))
+        return 0;
+    return grpc.grpc_server_add_secure_http2_port(server, address, credentials);
+}
+
+void wrapped_grpc_server_start(grpc_server *server) {
+    process_enter(CALLER);
+    if (!server_is_inherited(server))
+        grpc.grpc_server_start(server);
+}
+
+grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call **call,
+                                                 struct grpc_call_details *details,
+                                                 grpc_metadata_array *metadata,
+                                                 grpc_completion_queue *queue_of_call,
+                                                 grpc_completion_queue *queue, void *tag) {
+    process_enter(CALLER);
+    if (server_is_inherited(server)) {
+        *call = NULL;
+        pending_start_finished(queue, 0, tag);
+        return GRPC_CALL_OK;
+    }
+    struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
+    pending_makes_call(pending, call, queue_of_call);
+    grpc_call_error error =
+        grpc.grpc_server_request_call(server, call, details, metadata, real_queue(queue_of_call),
+                                      real_queue(queue), tag);
+    if (error != GRPC_CALL_OK)
+        pending_cancel(pending);
+    return error;
+}
+
+grpc_call_error wrapped_grpc_server_request_registered_call(
+    grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline,
+    grpc_metadata_array *metadata, grpc_byte_buffer **payload,
+    grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag) {
+    process_enter(CALLER);
+    if (server_is_inherited(server)) {
+        *call = NULL;
+        pending_start_finished(queue, 0, tag);
+        return GRPC_CALL_OK;
+    }
+    struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
+    pending_makes_call(pending, call, queue_of_call);
+    grpc_call_error error = grpc.grpc_server_request_registered_call(
+        server, method, call, deadline, metadata, payload, real_queue(queue_of_call),
+        real_queue(queue), tag);
+    if (error != GRPC_CALL_OK)
+        pending_cancel(pending);
+    return error;
+}
+
+void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completion_queue *queue,
+                                             void *tag) {
+    process_enter(CALLER);
+    if (server_is_inherited(server)) {
+        pending_start_finished(queue, 1, tag);
+        return;
+    }
+    pending_begin(queue, NULL, NULL, 0, &tag);
+    grpc.grpc_server_shutdown_and_notify(server, real_queue(queue), tag);
+}
+
+void wrapped_grpc_server_cancel_all_calls(grpc_server *server) {
+    process_enter(CALLER);
+    if (!server_is_inherited(server))
+        grpc.grpc_server_cancel_all_calls(server);
+}
+
+void wrapped_grpc_server_destroy(grpc_server *server) {
+    process_enter_release(CALLER);
+    bool inherited = server_is_inherited(server);
+    grpc_server *real = object_release_handle(OBJECT_SERVER, server);
+    if (real != NULL && !inherited)
+        grpc.grpc_server_destroy(real);
+}
