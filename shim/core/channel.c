@@ -20,7 +20,7 @@ struct channel {
     enum channel_constructor constructor;
     char *target;
     struct object *credentials;
-    grpc_channel_args *arguments;
+    struct channel_arguments *arguments;
     grpc_status_code status;
     char *message;
     _Atomic(struct registered_call *) registered_calls;
@@ -76,10 +76,10 @@ static void *build(struct object *object) {
     const struct channel *channel = (const struct channel *)object;
     bool temporary;
     void *credentials = object_borrow(channel->credentials, &temporary);
-    grpc_channel_args *arguments = channel_arguments_begin_use(channel->arguments);
+    grpc_channel_args *arguments = channel_arguments_begin_use_of_copy(channel->arguments);
     grpc_channel *made = make(channel, credentials, arguments);
     object_return(channel->credentials, credentials, temporary);
-    channel_arguments_end_use(arguments, channel->arguments);
+    channel_arguments_end_use_of_copy(channel->arguments, arguments);
     return made;
 }
 

@@ -1,62 +1,108 @@
 #include "core/channel_arguments.h"
 
 #include "core/revival.h"
+#include "core/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static grpc_arg copy_argument(const grpc_arg *argument) {
-    grpc_arg copy = *argument;
-    copy.key = strdup(argument->key);
-    if (argument->type == GRPC_ARG_STRING && argument->value.string != NULL)
-        copy.value.string = strdup(argument->value.string);
-    else if (argument->type == GRPC_ARG_POINTER)
-        copy.value.pointer.p = argument->value.pointer.vtable->copy(argument->value.pointer.p);
+struct copied_argument {
+    grpc_arg argument;
+    struct object *object; // the record of what a pointer leads to, or NULL
+};
+
+struct channel_arguments {
+    size_t count;
+    struct copied_argument arguments[];
+};
+
+static struct copied_argument copy_argument(const grpc_arg *argument) {
+    struct copied_argument copy = {.argument = *argument};
+    copy.argument.key = strdup(argument->key);
+    if (argument->type == GRPC_ARG_STRING && argument->value.string != NULL) {
+        copy.argument.value.string = strdup(argument->value.string);
+    } else if (argument->type == GRPC_ARG_POINTER) {
+        void *pointer = argument->value.pointer.p;
+        snapshot_keep(argument->value.pointer.vtable, sizeof(*argument->value.pointer.vtable));
+        copy.object = registry_acquire(OBJECT_RESOURCE_QUOTA, pointer, 0);
+        copy.argument.value.pointer.p = argument->value.pointer.vtable->copy(pointer);
+    }
     return copy;
 }
 
-grpc_channel_args *channel_arguments_copy(const grpc_channel_args *arguments) {
+struct channel_arguments *channel_arguments_copy(const grpc_channel_args *arguments) {
     if (arguments == NULL)
         return NULL;
-    grpc_channel_args *copy =
-        malloc(sizeof(*copy) + arguments->num_args * sizeof(arguments->args[0]));
+    struct channel_arguments *copy =
+        malloc(sizeof(*copy) + arguments->num_args * sizeof(copy->arguments[0]));
     if (copy == NULL)
         return NULL;
-    copy->num_args = arguments->num_args;
-    copy->args = (grpc_arg *)(copy + 1);
-    for (size_t i = 0; i < arguments->num_args; i++)
-        copy->args[i] = copy_argument(&arguments->args[i]);
+    copy->count = arguments->num_args;
+    for (size_t i = 0; i < copy->count; i++)
+        copy->arguments[i] = copy_argument(&arguments->args[i]);
     return copy;
 }
 
-void channel_arguments_free(grpc_channel_args *arguments, bool inherited) {
-    for (size_t i = 0; arguments != NULL && i < arguments->num_args; i++) {
-        grpc_arg *argument = &arguments->args[i];
+void channel_arguments_free(struct channel_arguments *copy, bool inherited) {
+    for (size_t i = 0; copy != NULL && i < copy->count; i++) {
+        grpc_arg *argument = &copy->arguments[i].argument;
         free(argument->key);
         if (argument->type == GRPC_ARG_STRING)
             free(argument->value.string);
         else if (argument->type == GRPC_ARG_POINTER && !inherited)
             argument->value.pointer.vtable->destroy(argument->value.pointer.p);
+        object_unreference(copy->arguments[i].object);
     }
-    free(arguments);
+    free(copy);
+}
+
+// Room for the arguments and, behind them, for one flag each: whether the object was built for this
+// use only.
+static grpc_channel_args *make_room(size_t count) {
+    grpc_channel_args *room = calloc(1, sizeof(*room) + count * (sizeof(grpc_arg) + sizeof(bool)));
+    if (room == NULL)
+        return NULL;
+    room->num_args = count;
+    room->args = (grpc_arg *)(room + 1);
+    return room;
+}
+
+static bool *temporary_flags(grpc_channel_args *room) {
+    return (bool *)(room->args + room->num_args);
+}
+
+grpc_channel_args *channel_arguments_begin_use_of_copy(const struct channel_arguments *copy) {
+    grpc_channel_args *room = copy != NULL ? make_room(copy->count) : NULL;
+    for (size_t i = 0; room != NULL && i < copy->count; i++) {
+        room->args[i] = copy->arguments[i].argument;
+        if (copy->arguments[i].object != NULL)
+            room->args[i].value.pointer.p =
+                object_borrow(copy->arguments[i].object, &temporary_flags(room)[i]);
+    }
+    return room;
+}
+
+void channel_arguments_end_use_of_copy(const struct channel_arguments *copy,
+                                       grpc_channel_args *real) {
+    for (size_t i = 0; real != NULL && i < copy->count; i++) {
+        if (copy->arguments[i].object != NULL)
+            object_return(copy->arguments[i].object, real->args[i].value.pointer.p,
+                          temporary_flags(real)[i]);
+    }
+    free(real);
 }
 
 grpc_channel_args *channel_arguments_begin_use(const grpc_channel_args *arguments) {
     if (arguments == NULL || process_generation() == 0)
         return (grpc_channel_args *)arguments;
-    size_t size = arguments->num_args * sizeof(arguments->args[0]);
-    grpc_channel_args *copy = malloc(sizeof(*copy) + size);
-    if (copy == NULL)
-        return NULL;
-    copy->num_args = arguments->num_args;
-    copy->args = (grpc_arg *)(copy + 1);
-    memcpy(copy->args, arguments->args, size);
-    for (size_t i = 0; i < copy->num_args; i++) {
-        if (copy->args[i].type == GRPC_ARG_POINTER)
-            copy->args[i].value.pointer.p =
-                object_translate(OBJECT_RESOURCE_QUOTA, copy->args[i].value.pointer.p);
+    grpc_channel_args *room = make_room(arguments->num_args);
+    for (size_t i = 0; room != NULL && i < arguments->num_args; i++) {
+        room->args[i] = arguments->args[i];
+        if (room->args[i].type == GRPC_ARG_POINTER)
+            room->args[i].value.pointer.p =
+                object_translate(OBJECT_RESOURCE_QUOTA, room->args[i].value.pointer.p);
     }
-    return copy;
+    return room;
 }
 
 void channel_arguments_end_use(grpc_channel_args *real, const grpc_channel_args *arguments) {

@@ -114,6 +114,18 @@ bool image_visit(bool (*visit)(const struct image *image, void *context), void *
     return dl_iterate_phdr(visit_one, &closure) != 0;
 }
 
+static int read_loads(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    *(unsigned long long *)context = info->dlpi_adds;
+    return 1; // each image says the same
+}
+
+unsigned long long image_loads(void) {
+    unsigned long long loads = 0;
+    dl_iterate_phdr(read_loads, &loads);
+    return loads;
+}
+
 // The hash function of DT_GNU_HASH (Bernstein's).
 static uint32_t gnu_hash(const char *name) {
     uint32_t hash = 5381;

@@ -44,6 +44,9 @@ struct import {
 // meanwhile: `visit` must not load anything. Not async-signal-safe.
 bool image_visit(bool (*visit)(const struct image *image, void *context), void *context);
 
+// How many images have been loaded since the process began. Not async-signal-safe.
+unsigned long long image_loads(void);
+
 // The address of a symbol that the image itself defines, or NULL. Needs DT_GNU_HASH, which every
 // library built in the last fifteen years has. Takes no lock.
 void *image_symbol(const struct image *image, const char *name);

@@ -84,8 +84,6 @@ static void attach(void) {
         unprotected(core.path, "it is linked into an image together with other code");
     else if (!add_images(&core) || !snapshot_take())
         unprotected(core.path, "its data can't be copied");
-    else if (grpc.grpc_is_initialized())
-        unprotected(core.path, "it was initialised before the shim could see it");
     else
         atomic_store(&protection, PROTECTED);
     if (atomic_load(&protection) == PROTECTED) {
@@ -133,9 +131,20 @@ static void revive(void) {
               process_generation(), count);
 }
 
+// Asks gRPC, which takes locks: not before a fork.
+static void check_attached(void) {
+    static bool checked;
+    if (checked || atomic_load(&protection) != PROTECTED || atomic_load(&inherited))
+        return;
+    checked = true;
+    if (grpc.grpc_is_initialized())
+        unprotected("this process", "it was initialised before the shim could see it");
+}
+
 static void do_work(bool only_releasing) {
     if (atomic_load(&protection) == NOT_ATTACHED)
         attach();
+    check_attached();
     if (atomic_load(&inherited) && atomic_load(&protection) == PROTECTED) {
         if (only_releasing)
             return; // and remain inherited
@@ -204,7 +213,26 @@ uint32_t process_initialisations(void) {
     return atomic_load(&initialisations);
 }
 
+// A program that has gRPC loaded and did not use it yet is attached before it forks: a thread of it
+// may hold one of abseil's locks, and its child may be the first to use gRPC. Looks only when
+// something was loaded since, and calls nothing of gRPC.
+static void attach_before_fork(void) {
+    static _Atomic unsigned long long seen;
+    unsigned long long loads = image_loads();
+    struct image core;
+    if (atomic_exchange(&seen, loads) == loads || !image_defining(core_symbol, &core))
+        return;
+    process_start();
+    lock_acquire(&slow_lock);
+    if (atomic_load(&protection) == NOT_ATTACHED)
+        attach();
+    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    lock_release(&slow_lock);
+}
+
 static void fork_prepare(void) {
+    if (atomic_load(&protection) == NOT_ATTACHED)
+        attach_before_fork();
     descriptors_fork_begins();
 }
 

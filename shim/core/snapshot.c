@@ -1,7 +1,9 @@
 #include "core/snapshot.h"
 
+#include "base/lock.h"
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,12 +16,24 @@ struct region {
     size_t offset; // of its copy
 };
 
+#define KEPT_MAXIMUM 64
+#define KEPT_SIZE 32
+
+struct kept {
+    void *address;
+    size_t size; // bytes
+    unsigned char bytes[KEPT_SIZE];
+};
+
 static struct image images[IMAGES_MAXIMUM];
 static size_t image_count;
 static struct region regions[REGIONS_MAXIMUM];
 static size_t region_count;
 static bool overflow;
 static unsigned char *copy;
+static struct kept kept[KEPT_MAXIMUM];
+static _Atomic size_t kept_count;
+static struct lock kept_lock = LOCK_INITIALIZER;
 
 bool snapshot_add_image(const struct image *image) {
     if (image_count == IMAGES_MAXIMUM)
@@ -119,7 +133,27 @@ bool snapshot_take(void) {
     return true;
 }
 
+// An entry is complete before it is counted: a child may see the table at any instant.
+void snapshot_keep(const void *address, size_t size) {
+    if (!snapshot_rewinds(address) || size > KEPT_SIZE)
+        return;
+    lock_acquire(&kept_lock);
+    size_t count = atomic_load(&kept_count);
+    size_t place = 0;
+    while (place < count && kept[place].address != address)
+        place++;
+    if (place == count && count < KEPT_MAXIMUM) {
+        kept[count] = (struct kept){.address = (void *)(uintptr_t)address, .size = size};
+        memcpy(kept[count].bytes, address, size);
+        atomic_store(&kept_count, count + 1);
+    }
+    lock_release(&kept_lock);
+}
+
 void snapshot_rewind(void) {
+    lock_reset_in_child(&kept_lock);
     for (size_t i = 0; i < region_count; i++)
         memcpy(regions[i].address, copy + regions[i].offset, regions[i].size);
+    for (size_t i = 0; i < atomic_load(&kept_count); i++)
+        memcpy(kept[i].address, kept[i].bytes, kept[i].size);
 }

@@ -23,6 +23,12 @@ bool snapshot_take(void);
 // Puts the copy back. Child, with no thread in gRPC. Writes memory and does nothing else.
 void snapshot_rewind(void);
 
+// Keeps a piece of gRPC's data that the program holds a pointer to as it is now, in this process's
+// children too. gRPC's tables of functions for channel arguments are such: since 1.4x they are statics
+// that are filled on first use, and a rewound one would call address 0. Data that is not rewound is
+// not touched. At most 32 bytes. Any thread.
+void snapshot_keep(const void *address, size_t size);
+
 // True for an address inside one of the images: whether a caller is gRPC itself. Any thread, any
 // process; async-signal-safe.
 bool snapshot_covers(const void *address);

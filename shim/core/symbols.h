@@ -113,7 +113,8 @@
     INTERPOSED(void, grpc_resource_quota_ref, (grpc_resource_quota *quota))                        \
     INTERPOSED(void, grpc_resource_quota_unref, (grpc_resource_quota *quota))                      \
     INTERPOSED(void, grpc_resource_quota_resize, (grpc_resource_quota *quota, size_t size))        \
-    INTERPOSED(void, grpc_resource_quota_set_max_threads, (grpc_resource_quota *quota, int threads))
+    INTERPOSED(void, grpc_resource_quota_set_max_threads, (grpc_resource_quota *quota, int threads)) \
+    INTERPOSED(const grpc_arg_pointer_vtable *, grpc_resource_quota_arg_vtable, (void))
 
 // c-ares opens sockets on behalf of whoever calls it; these are the calls that gRPC makes. All
 // their parameters are integers or pointers.

@@ -2,6 +2,7 @@
 #include "core/credentials.h"
 #include "core/resource_quota.h"
 #include "core/revival.h"
+#include "core/snapshot.h"
 #include "entry/entry.h"
 
 static bool records(const void *caller) {
@@ -200,4 +201,12 @@ void wrapped_grpc_resource_quota_set_max_threads(grpc_resource_quota *quota, int
     resource_quota_record_threads(quota, threads);
     grpc.grpc_resource_quota_set_max_threads(object_translate(OBJECT_RESOURCE_QUOTA, quota),
                                              threads);
+}
+
+const grpc_arg_pointer_vtable *wrapped_grpc_resource_quota_arg_vtable(void) {
+    process_enter(CALLER);
+    const grpc_arg_pointer_vtable *vtable = grpc.grpc_resource_quota_arg_vtable();
+    if (process_is_protected())
+        snapshot_keep(vtable, sizeof(*vtable));
+    return vtable;
 }

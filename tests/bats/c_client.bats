@@ -99,7 +99,12 @@ next_works_preloaded() { # SUBJECT
 }
 
 @test "A child calls over TLS on a new channel" {
-    SERVER_ADDRESS=$TLS_ADDRESS pluck --tls "$CERTIFICATES" --new-channel --new-queue
+    # Without the shim some versions of gRPC get a connection of their own here while the parent
+    # is idle, others hang: so there is nothing to assert of that run.
+    works_preloaded "$(sample pluck_client)" "$TLS_ADDRESS" \
+        --tls "$CERTIFICATES" --new-channel --new-queue
+    assert_line 'child exit 0'
+    assert_not_equal_peers
 }
 
 @test "A child calls over TLS by a registered method, with arguments" {
@@ -203,15 +208,15 @@ works_channels() { # COUNT
     # The lame channel works without the shim; the connected one beside it does not.
     fails_bare "$(sample lame)" "$SERVER_ADDRESS" lame
     works_preloaded "$(sample lame)" "$SERVER_ADDRESS" lame
-    assert_equal "$(value 'child status')" 14
-    assert_line 'child details out of service since Monday'
-    assert_line 'child at_once ok'
+    assert_equal "$(value 'child failure_status')" "$(value 'parent failure_status')"
+    assert_equal "$(value 'child failure_details')" "$(value 'parent failure_details')"
+    assert_line 'child reason ok'
 }
 
 @test "An inherited channel that was made from a descriptor is unavailable and says why" {
     fails_bare "$(sample lame)" "$SERVER_ADDRESS" descriptor
     works_preloaded "$(sample lame)" "$SERVER_ADDRESS" descriptor
-    assert_equal "$(value 'child status')" 14
-    assert_line --regexp '^child details .*fork'
-    assert_line 'child at_once ok'
+    assert_equal "$(value 'child failure_status')" 14
+    assert_line --regexp '^child failure_details .*fork'
+    assert_line 'child reason ok'
 }

@@ -1,6 +1,7 @@
 #include "child.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -15,6 +16,13 @@ int wait_for_child(pid_t child) {
     return status;
 }
 
+void child_begin(void) {
+    static const int caught_by_cmocka[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
+    for (size_t i = 0; i < sizeof(caught_by_cmocka) / sizeof(caught_by_cmocka[0]); i++)
+        signal(caught_by_cmocka[i], SIG_DFL);
+    alarm(CHILD_SECONDS);
+}
+
 static pid_t start(void (*run)(void *context), void *context, int new_stderr) {
     fflush(NULL);
     pid_t child = fork();
@@ -23,7 +31,7 @@ static pid_t start(void (*run)(void *context), void *context, int new_stderr) {
         abort();
     }
     if (child == 0) {
-        alarm(CHILD_SECONDS);
+        child_begin();
         if (new_stderr >= 0)
             dup2(new_stderr, STDERR_FILENO);
         run(context);

@@ -17,11 +17,14 @@ int run_in_child(void (*run)(void *context), void *context);
 // The same; what the child writes to stderr is put into `text`, cut at `size` - 1 bytes.
 int run_in_child_with_stderr(void (*run)(void *context), void *context, char *text, size_t size);
 
-// Waits for a child that was forked otherwise.
+// What a child that was forked otherwise has to do first: cmocka's handlers of SIGSEGV and the like
+// leave the test by longjmp, into a copy of the runner here, and nobody would notice a hang.
+void child_begin(void);
+
+// Waits for such a child.
 int wait_for_child(pid_t child);
 
-// cmocka's assertions leave the test by longjmp, into a copy of the runner here. So a child says what
-// failed and ends.
+// Instead of cmocka's assertions, for the same reason: a child says what failed and ends.
 #define require(condition)                                                                         \
     do {                                                                                           \
         if (!(condition)) {                                                                        \

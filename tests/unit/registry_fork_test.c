@@ -190,7 +190,7 @@ static void check_own(void) {
 }
 
 static void check_child(bool may_allocate) {
-    alarm(CHILD_SECONDS);
+    child_begin();
     registry_reset_locks_in_child();
     check_visits();
     check_finds();

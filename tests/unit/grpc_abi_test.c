@@ -1,0 +1,48 @@
+// Compares the shim's declarations of gRPC with the headers of the gRPC that is installed.
+#include "grpc_abi_test.h"
+#include "testing.h"
+
+#include <string.h>
+
+static void agrees_in_sizes_offsets_and_values(void **state) {
+    const struct abi_fact *shim = shim_facts(), *installed = installed_facts();
+    int different = 0;
+    (void)state;
+    for (; shim->expression != NULL; shim++, installed++) {
+        assert_string_equal(shim->expression, installed->expression);
+        if (shim->value == installed->value)
+            continue;
+        print_error("%s: %lld in the shim, %lld in gRPC\n", shim->expression, shim->value,
+                    installed->value);
+        different++;
+    }
+    assert_null(installed->expression);
+    assert_int_equal(different, 0);
+}
+
+static void agrees_in_prototypes(void **state) {
+    const struct abi_prototype *shim = shim_prototypes(), *installed = installed_prototypes();
+    int different = 0, declared = 0;
+    (void)state;
+    for (; shim->name != NULL; shim++, installed++) {
+        assert_string_equal(shim->name, installed->name);
+        declared += installed->prototype[0] != '\0';
+        if (installed->prototype[0] == '\0' || strcmp(shim->prototype, installed->prototype) == 0)
+            continue;
+        print_error("%s: %s in the shim, %s in gRPC\n", shim->name, shim->prototype,
+                    installed->prototype);
+        different++;
+    }
+    assert_null(installed->name);
+    print_message("%d functions compared\n", declared);
+    assert_true(declared > 40);
+    assert_int_equal(different, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_in_sizes_offsets_and_values),
+        cmocka_unit_test(agrees_in_prototypes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
