@@ -54,10 +54,11 @@ static void read_file(struct reading *reading, const char *value) {
 static void read_disable(struct reading *reading, const char *value) {
     if (strcmp(value, "1") == 0)
         current.disabled = true;
-    else if (strcmp(value, "0") != 0 && value[0] != '\0')
+    else if (strcmp(value, "0") != 0)
         reading->disable_complaint = value;
 }
 
+// An empty value counts as none.
 static void read_variable(struct reading *reading, const char *variable) {
     static const struct {
         const char *name;
@@ -70,7 +71,8 @@ static void read_variable(struct reading *reading, const char *variable) {
     for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
         size_t length = strlen(variables[i].name);
         if (strncmp(variable, variables[i].name, length) == 0) {
-            variables[i].read(reading, variable + length);
+            if (variable[length] != '\0')
+                variables[i].read(reading, variable + length);
             return;
         }
     }

@@ -36,8 +36,7 @@ void log_write(enum log_level level, const char *format, ...) {
         return;
     int saved_errno = errno;
     char line[1001];
-    int length =
-        snprintf(line, sizeof(line) - 1, "grpcforkshim[%d]: ", (int)syscall(SYS_getpid));
+    int length = snprintf(line, sizeof(line) - 1, "grpcforkshim[%d]: ", (int)syscall(SYS_getpid));
     va_list arguments;
     va_start(arguments, format);
     int added = vsnprintf(line + length, sizeof(line) - 1 - (size_t)length, format, arguments);

@@ -17,14 +17,13 @@ bool log_enabled(enum log_level level);
 // Writes one line in one write(2); a line is cut at 1,000 bytes. Allocates nothing, takes no lock,
 // keeps errno. Any thread of any process may call it; the formats used here (%s %d %u %zu %p %x)
 // make glibc's vsnprintf async-signal-safe in practice, though POSIX promises nothing.
-void log_write(enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // The same for what shall be said at most once in this process and its children: `said` is the
 // caller's static flag.
 #define log_once(said, level, ...)                                                                 \
     do {                                                                                           \
-        if (!__atomic_test_and_set(&(said), __ATOMIC_RELAXED))                                    \
+        if (!__atomic_test_and_set(&(said), __ATOMIC_RELAXED))                                     \
             log_write(level, __VA_ARGS__);                                                         \
     } while (0)
 

@@ -48,10 +48,11 @@ static void note_spinlock_user(const struct image *image, const struct import *i
     (void)image;
     bool *uses = context;
     // SpinLock::SlowLock() is called from the inlined Lock() of every image that has one.
-    *uses |= begins_with(import->name, "AbslInternalSpinLockDelay") ||
-             (begins_with(import->name, "_ZN4absl") &&
-              strstr(import->name, "8SpinLock8SlowLock") != NULL) ||
-             (begins_with(import->name, "_ZN4absl") && strstr(import->name, "SpinLockWait") != NULL);
+    *uses |=
+        begins_with(import->name, "AbslInternalSpinLockDelay") ||
+        (begins_with(import->name, "_ZN4absl") &&
+         strstr(import->name, "8SpinLock8SlowLock") != NULL) ||
+        (begins_with(import->name, "_ZN4absl") && strstr(import->name, "SpinLockWait") != NULL);
 }
 
 // A function of abseil's, by its name without the namespace.
@@ -87,8 +88,8 @@ void abseil_find(void) {
     image_visit(find_in, NULL);
     if (remembered_size == 0)
         return;
-    void *memory = mmap(NULL, remembered_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, remembered_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     remembered = memory == MAP_FAILED ? NULL : memory;
     for (size_t i = 0; i < image_count; i++)
         log_write(LOG_DEBUG, "%s has spinlocks, %zu bytes of data", images[i].path,

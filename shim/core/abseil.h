@@ -7,8 +7,8 @@
 // The cure: the child remembers, before any other code of it runs, what abseil's data looked like
 // at fork. A spinlock that was held then has no holder in the child, for fork() took only this
 // thread along and it is not inside abseil. Every wait for a spinlock passes through
-// AbslInternalSpinLockDelay, which abseil lets others replace; in the child its imports are bound to
-// ours, which frees such a lock, once, and lets every other waiter wait as before. What the lock
+// AbslInternalSpinLockDelay, which abseil lets others replace; in the child its imports are bound
+// to ours, which frees such a lock, once, and lets every other waiter wait as before. What the lock
 // protects may be half changed. That matters for one of them, the graph of abseil's deadlock
 // detector (Debian builds abseil with it), held so often that it is nearly always the one. The
 // detector is a debugging aid: it is switched off in children that use gRPC, and its graph never

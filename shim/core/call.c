@@ -32,8 +32,7 @@ grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, s
         return GRPC_CALL_OK;
     }
     struct pending *pending = pending_begin(call->queue, handle, operations, count, &tag);
-    grpc_call_error error =
-        grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
+    grpc_call_error error = grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
     if (unlikely(error != GRPC_CALL_OK))
         pending_cancel(pending);
     return error;
@@ -52,9 +51,8 @@ grpc_call *call_make_lame(grpc_completion_queue *real_queue) {
         grpc.grpc_lame_client_channel_create("fork", GRPC_STATUS_CANCELLED, CANCELLED_BY_FORK);
     if (channel == NULL)
         return NULL;
-    grpc_call *call =
-        grpc.grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, real_queue, method,
-                                      NULL, never, NULL);
+    grpc_call *call = grpc.grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                                    real_queue, method, NULL, never, NULL);
     grpc.grpc_channel_destroy(channel); // the call keeps it
     return call;
 }

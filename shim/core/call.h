@@ -6,7 +6,6 @@
 #include "core/grpc_abi.h"
 #include "core/registry.h"
 
-
 // Records a call that the program just made on its queue. Returns the call. Any thread.
 grpc_call *call_record(grpc_call *call, const grpc_completion_queue *queue);
 

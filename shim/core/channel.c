@@ -41,8 +41,7 @@ grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *
     channel->status = recipe->status;
     channel->arguments = channel_arguments_copy(recipe->arguments);
     if (recipe->credentials != NULL)
-        channel->credentials =
-            registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->credentials, 0);
+        channel->credentials = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->credentials, 0);
     if (!registry_insert(&channel->object))
         object_unreference(&channel->object);
     return handle;
@@ -104,9 +103,9 @@ static void dispose(struct object *object) {
 
 const struct object_operations channel_operations = {build, destroy, dispose};
 
-void *channel_record_registered_call(const grpc_channel *handle, void *registered,
+void *channel_record_registered_call(const grpc_channel *channel_handle, void *registered,
                                      const char *method, const char *host) {
-    struct channel *channel = (struct channel *)registry_find(OBJECT_CHANNEL, handle, 0);
+    struct channel *channel = (struct channel *)registry_find(OBJECT_CHANNEL, channel_handle, 0);
     // Since 1.40 gRPC answers the same method with the same handle.
     if (channel == NULL || registered == NULL ||
         registry_find(OBJECT_REGISTERED_CALL, registered, 0) != NULL)

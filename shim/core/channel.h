@@ -5,7 +5,6 @@
 #include "core/grpc_abi.h"
 #include "core/registry.h"
 
-
 // Which function made a channel; a replacement is made by the same.
 enum channel_constructor {
     CHANNEL_CREATE,          // grpc_channel_create, since 1.46
@@ -30,7 +29,7 @@ grpc_channel *channel_record(grpc_channel *channel, const struct channel_recipe 
 
 // Records the handle of a registered call that gRPC just returned for the program's channel.
 // Returns the handle. Any thread.
-void *channel_record_registered_call(const grpc_channel *channel, void *handle, const char *method,
-                                     const char *host);
+void *channel_record_registered_call(const grpc_channel *channel_handle, void *registered,
+                                     const char *method, const char *host);
 
 #endif

@@ -42,13 +42,11 @@ static void record(enum object_kind kind, void *handle, const struct credentials
     for (size_t i = 0; i < CREDENTIALS_TEXTS; i++)
         credentials->text[i] = recipe->text[i] != NULL ? strdup(recipe->text[i]) : NULL;
     if (recipe->channel != NULL)
-        credentials->channel =
-            registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->channel, 0);
+        credentials->channel = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->channel, 0);
     if (recipe->call != NULL)
         credentials->call = registry_acquire(OBJECT_CALL_CREDENTIALS, recipe->call, 0);
     if (recipe->call_too != NULL)
-        credentials->call_too =
-            registry_acquire(OBJECT_CALL_CREDENTIALS, recipe->call_too, 0);
+        credentials->call_too = registry_acquire(OBJECT_CALL_CREDENTIALS, recipe->call_too, 0);
     credentials->number = recipe->number;
     credentials->time = recipe->time;
     copy_callbacks(credentials, recipe);

@@ -6,23 +6,22 @@
 #include "core/grpc_abi.h"
 #include "core/registry.h"
 
-
 // Which function made them. The comment says which members of the recipe it uses.
 enum credentials_constructor {
-    CREDENTIALS_INSECURE,        // -
-    CREDENTIALS_SSL,             // text: roots, key, certificates; verify
-    CREDENTIALS_SSL_EX,          // the same
-    CREDENTIALS_COMPOSITE,       // channel, call
-    CREDENTIALS_GOOGLE_DEFAULT,  // call
-    CREDENTIALS_LOCAL,           // number
-    CREDENTIALS_CALL_COMPOSITE,  // call, call_too
-    CREDENTIALS_COMPUTE_ENGINE,  // -
-    CREDENTIALS_JWT_ACCESS,      // text: key; time
-    CREDENTIALS_REFRESH_TOKEN,   // text: token
-    CREDENTIALS_ACCESS_TOKEN,    // text: token
-    CREDENTIALS_IAM,             // text: token, selector
+    CREDENTIALS_INSECURE,         // -
+    CREDENTIALS_SSL,              // text: roots, key, certificates; verify
+    CREDENTIALS_SSL_EX,           // the same
+    CREDENTIALS_COMPOSITE,        // channel, call
+    CREDENTIALS_GOOGLE_DEFAULT,   // call
+    CREDENTIALS_LOCAL,            // number
+    CREDENTIALS_CALL_COMPOSITE,   // call, call_too
+    CREDENTIALS_COMPUTE_ENGINE,   // -
+    CREDENTIALS_JWT_ACCESS,       // text: key; time
+    CREDENTIALS_REFRESH_TOKEN,    // text: token
+    CREDENTIALS_ACCESS_TOKEN,     // text: token
+    CREDENTIALS_IAM,              // text: token, selector
     CREDENTIALS_EXTERNAL_ACCOUNT, // text: json, scopes
-    CREDENTIALS_PLUGIN,          // plugin, number: security level
+    CREDENTIALS_PLUGIN,           // plugin, number: security level
 };
 
 #define CREDENTIALS_TEXTS 3

@@ -3,20 +3,28 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum state { UNUSED, OPEN, CLOSING };
 
-struct descriptor {
-    _Atomic uint32_t state;
+// What a descriptor leads to.
+struct kernel_object {
+    int descriptor; // -1: none
     uint32_t mode;
     uint64_t device;
     uint64_t inode;
+};
+
+struct descriptor {
+    _Atomic uint32_t state;
+    struct kernel_object object;
 };
 
 // Reserved at once, so that no thread ever sees it move; a page is only used when it is written.
@@ -25,7 +33,7 @@ struct tables {
     struct descriptor descriptors[DESCRIPTORS_MAXIMUM];
 };
 
-_Atomic(uint64_t) * _Atomic descriptors_bits;
+_Atomic(uint64_t) *_Atomic descriptors_bits;
 static _Atomic(struct tables *) tables;
 static _Atomic unsigned end; // behind the highest one ever tracked
 static _Atomic int forks_under_way;
@@ -41,7 +49,8 @@ static struct tables *get_tables(void) {
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (made == MAP_FAILED) {
         static bool said;
-        log_once(said, LOG_ERROR, "can't track descriptors, out of memory, children keep them open");
+        log_once(said, LOG_ERROR,
+                 "can't track descriptors, out of memory, children keep them open");
         return NULL;
     }
     atomic_store(&owner, (pid_t)syscall(SYS_getpid));
@@ -67,26 +76,100 @@ static bool identify(int descriptor, struct stat *status) {
     return syscall(SYS_fstat, descriptor, status) == 0;
 }
 
-// Between the system call that made the descriptor and this lies an instant in which a fork by
-// another thread gives the child a descriptor that nobody knows. Closing that gap would take a lock
-// that is held while fork() runs. It is some ten nanoseconds wide, and fork() itself would have to
-// copy the descriptors and this memory within it.
-void descriptors_opened(int descriptor) {
+// Between the system call that makes a descriptor and the line that remembers it, another thread
+// may fork. That window is small and was still met in 1 of 3,000 forks while connections came and
+// went. A lock would close it, held while fork() runs. Instead the child asks the parent, which
+// goes on. Each opening has a number and, in memory that both share, an entry by that number. The
+// child sees in its own memory which openings were in that window at fork, waits until the parent's
+// threads have filled in their entries, which they are about to do, and closes what it has of it.
+#define OPENINGS_AT_A_TIME 64
+// An entry is used again after so many more; the child looks at it some milliseconds later at most.
+#define OPENINGS_REMEMBERED 512
+
+struct opening {
+    _Atomic uint64_t number; // of the opening that is complete here
+    struct kernel_object objects[2];
+};
+
+static _Atomic(struct opening *) shared; // each process has its own with its children
+static _Atomic uint64_t last_number;
+static _Atomic uint64_t under_way;           // a bit for each of
+static uint64_t numbers[OPENINGS_AT_A_TIME]; // these
+
+static struct opening *get_shared(void) {
+    struct opening *existing = atomic_load(&shared);
+    if (existing != NULL)
+        return existing;
+    struct opening *made = mmap(NULL, OPENINGS_REMEMBERED * sizeof(*made), PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
+        return NULL;
+    if (atomic_compare_exchange_strong(&shared, &existing, made))
+        return made;
+    munmap(made, OPENINGS_REMEMBERED * sizeof(*made));
+    return existing;
+}
+
+int descriptors_opening(void) {
     int saved_errno = errno;
-    struct stat status;
-    struct tables *table = get_tables();
-    if (table != NULL && descriptor >= 0 && descriptor < DESCRIPTORS_MAXIMUM &&
-        identify(descriptor, &status)) {
-        struct descriptor *entry = &table->descriptors[descriptor];
-        entry->mode = status.st_mode;
-        entry->device = status.st_dev;
-        entry->inode = status.st_ino;
-        atomic_store(&entry->state, OPEN);
-        unsigned known_end = atomic_load(&end);
-        while (known_end <= (unsigned)descriptor &&
-               !atomic_compare_exchange_weak(&end, &known_end, (unsigned)descriptor + 1)) {
+    uint64_t used = atomic_load(&under_way);
+    int place = -1;
+    bool possible = get_shared() != NULL;
+    while (possible && place < 0) {
+        if (~used == 0) {
+            sched_yield(); // 64 other threads are between two lines
+            used = atomic_load(&under_way);
+            continue;
         }
-        set_bit(table, (unsigned)descriptor);
+        // A child that sees the bit and not yet the number finds an old one and no descriptor of
+        // it: none was made by then.
+        int candidate = __builtin_ctzll(~used);
+        if (!atomic_compare_exchange_strong(&under_way, &used, used | UINT64_C(1) << candidate))
+            continue;
+        place = candidate;
+        numbers[place] = atomic_fetch_add(&last_number, 1) + 1;
+        atomic_signal_fence(memory_order_seq_cst);
+    }
+    errno = saved_errno;
+    return place;
+}
+
+static struct kernel_object look_at(int descriptor) {
+    struct kernel_object object = {.descriptor = -1};
+    struct stat status;
+    if (descriptor >= 0 && descriptor < DESCRIPTORS_MAXIMUM && identify(descriptor, &status))
+        object = (struct kernel_object){descriptor, status.st_mode, status.st_dev, status.st_ino};
+    return object;
+}
+
+static void remember(const struct kernel_object *object) {
+    struct tables *table = get_tables();
+    if (table == NULL || object->descriptor < 0)
+        return;
+    struct descriptor *entry = &table->descriptors[object->descriptor];
+    entry->object = *object;
+    atomic_store(&entry->state, OPEN);
+    unsigned known_end = atomic_load(&end);
+    while (known_end <= (unsigned)object->descriptor &&
+           !atomic_compare_exchange_weak(&end, &known_end, (unsigned)object->descriptor + 1)) {
+    }
+    set_bit(table, (unsigned)object->descriptor);
+}
+
+void descriptors_opened(int opening, int made, int made_too) {
+    int saved_errno = errno;
+    const struct kernel_object objects[2] = {look_at(made), look_at(made_too)};
+    remember(&objects[0]);
+    remember(&objects[1]);
+    if (opening >= 0) {
+        uint64_t number = numbers[opening];
+        struct opening *entry = &atomic_load(&shared)[number % OPENINGS_REMEMBERED];
+        entry->objects[0] = objects[0];
+        entry->objects[1] = objects[1];
+        atomic_store(&entry->number, number);
+        numbers[opening] = 0;
+        atomic_signal_fence(memory_order_seq_cst);
+        atomic_fetch_and(&under_way, ~(UINT64_C(1) << opening));
     }
     errno = saved_errno;
 }
@@ -156,16 +239,61 @@ void descriptors_fork_ended(void) {
         each_tracked(0, DESCRIPTORS_MAXIMUM - 1, forget_if_closing);
 }
 
+static void close_if_same(const struct kernel_object *object) {
+    struct kernel_object now = look_at(object->descriptor);
+    bool same = now.descriptor >= 0 && now.mode == object->mode && now.device == object->device &&
+                now.inode == object->inode;
+    if (same && syscall(SYS_close, now.descriptor) == 0)
+        closed_in_child++;
+}
+
 static void close_in_child(int descriptor) {
     struct tables *table = atomic_load(&tables);
     struct descriptor *entry = &table->descriptors[descriptor];
-    struct stat status;
-    if (identify(descriptor, &status) && status.st_mode == entry->mode &&
-        status.st_dev == entry->device && status.st_ino == entry->inode &&
-        syscall(SYS_close, descriptor) == 0)
-        closed_in_child++;
+    close_if_same(&entry->object);
     atomic_store(&entry->state, UNUSED);
     clear_bit(table, (unsigned)descriptor);
+}
+
+// How long a child waits for a thread of its parent that is between two lines: it may be preempted,
+// and the parent may be stopped or killed.
+#define PATIENCE_NANOSECONDS 100000000
+
+static bool await_parent(const struct opening *entry, uint64_t number) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    while (atomic_load(&entry->number) < number) {
+        sched_yield();
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec >
+            PATIENCE_NANOSECONDS)
+            return false;
+    }
+    return atomic_load(&entry->number) == number;
+}
+
+static void close_being_opened(void) {
+    struct opening *entries = atomic_load(&shared);
+    for (uint64_t used = atomic_load(&under_way); entries != NULL && used != 0; used &= used - 1) {
+        uint64_t number = numbers[__builtin_ctzll(used)];
+        struct opening *entry = &entries[number % OPENINGS_REMEMBERED];
+        if (number == 0)
+            continue;
+        if (await_parent(entry, number)) {
+            close_if_same(&entry->objects[0]);
+            close_if_same(&entry->objects[1]);
+        } else {
+            log_write(LOG_ERROR,
+                      "the parent does not say what it was opening at fork, a descriptor "
+                      "of its gRPC may stay open");
+        }
+    }
+    // What is shared with the parent is the parent's; this process makes its own when it opens
+    // something.
+    if (entries != NULL)
+        munmap(entries, OPENINGS_REMEMBERED * sizeof(*entries));
+    atomic_store(&shared, NULL);
+    atomic_store(&under_way, 0);
 }
 
 void descriptors_close_in_child(void) {
@@ -173,6 +301,7 @@ void descriptors_close_in_child(void) {
     closed_in_child = 0;
     atomic_store(&forks_under_way, 0);
     atomic_store(&owner, (pid_t)syscall(SYS_getpid));
+    close_being_opened();
     each_tracked(0, DESCRIPTORS_MAXIMUM - 1, close_in_child);
     errno = saved_errno;
 }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 // One bit per descriptor that is or was just now gRPC's. NULL until gRPC opens its first.
-extern _Atomic(uint64_t) * _Atomic descriptors_bits;
+extern _Atomic(uint64_t) *_Atomic descriptors_bits;
 
 // More than any descriptor limit that a kernel allows by default (fs.nr_open is 2^20).
 #define DESCRIPTORS_MAXIMUM (1 << 20)
@@ -33,13 +33,17 @@ static inline bool descriptors_tracked(int descriptor) {
     return word >> (descriptor % 64) & 1;
 }
 
-// gRPC got this descriptor. Keeps errno. Any thread.
-void descriptors_opened(int descriptor);
+// To be called before and after gRPC makes descriptors: `made` are those it got (-1 is none). What
+// begins is ended with the same number. Neither waits for a fork, and no fork waits for them. Keep
+// errno. Any thread.
+int descriptors_opening(void);
+void descriptors_opened(int opening, int made, int made_too);
 
-// To be called before and after tracked descriptors are closed, by whomever; both ends are included.
-// Between the two they may be open or not, and a child looks. In a child made by vfork(), which
-// closes descriptors of its own while it uses its parent's memory, nothing is changed (Python's
-// subprocess closes all from 3 up there). Any thread; async-signal-safe, as close() has to be.
+// To be called before and after tracked descriptors are closed, by whomever; both ends are
+// included. Between the two they may be open or not, and a child looks. In a child made by vfork(),
+// which closes descriptors of its own while it uses its parent's memory, nothing is changed
+// (Python's subprocess closes all from 3 up there). Any thread; async-signal-safe, as close() has
+// to be.
 void descriptors_closing(unsigned first, unsigned last);
 void descriptors_closed(unsigned first, unsigned last);
 

@@ -19,8 +19,8 @@ void detection_unprotected(const char *what, const char *why) {
              what[0] != '\0' ? what : "the program", why);
 }
 
-// src/core/lib/iomgr/timer_manager.cc, executor.cc; src/core/lib/event_engine/thread_pool; the names
-// are cut at 15 characters.
+// src/core/lib/iomgr/timer_manager.cc, executor.cc; src/core/lib/event_engine/thread_pool; the
+// names are cut at 15 characters.
 static bool is_name_of_grpc(const char *name) {
     static const char *const beginnings[] = {"grpc_", "event_engine", "timer_manager",
                                              "default-execut"};

@@ -17,11 +17,9 @@ struct entry {
 
 #define GRPC_ENTRY(result, name, parameters) {#name, offsetof(struct grpc_functions, name)},
 #define ARES_ENTRY(result, name, parameters) {#name, offsetof(struct ares_functions, name)},
-#define LIBC_ENTRY(result, name, parameters) {#name, offsetof(struct libc_functions, name)},
 
 static const struct entry grpc_entries[] = {GRPC_SYMBOLS(GRPC_ENTRY, GRPC_ENTRY)};
 static const struct entry ares_entries[] = {ARES_SYMBOLS(ARES_ENTRY)};
-static const struct entry libc_entries[] = {LIBC_SYMBOLS(LIBC_ENTRY)};
 
 static void *absent(void) {
     static bool said;
@@ -61,17 +59,21 @@ void functions_bind_ares(void) {
     bind_all(&ares_bound, ares_entries, ARRAY_LENGTH(ares_entries), found ? &image : NULL);
 }
 
+// close_range and closefrom came with glibc 2.34.
+static int absent_from_libc(void) {
+    return 0;
+}
+
 bool function_present(const void *member) {
     void *address;
     memcpy(&address, member, sizeof(address));
-    return address != NULL && address != (void *)(uintptr_t)absent;
+    return address != NULL && address != (void *)(uintptr_t)absent &&
+           address != (void *)(uintptr_t)absent_from_libc;
 }
 
-void functions_bind_libc(void) {
-    for (size_t i = 0; i < ARRAY_LENGTH(libc_entries); i++) {
-        void *address = dlsym(RTLD_NEXT, libc_entries[i].name);
-        // close_range and closefrom came with glibc 2.34.
-        set(&libc_bound, &libc_entries[i],
-            address != NULL ? address : (void *)(uintptr_t)absent);
-    }
+void functions_bind_libc(void *member, const char *name) {
+    void *address = dlsym(RTLD_NEXT, name);
+    if (address == NULL)
+        address = (void *)(uintptr_t)absent_from_libc;
+    memcpy(member, &address, sizeof(address));
 }

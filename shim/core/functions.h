@@ -26,8 +26,8 @@ struct libc_functions {
 };
 
 // Bound by functions_bind: by then every wrapper has passed process_enter. A function that this
-// gRPC does not have is bound to one that says so and returns 0: only a program that looks symbols up
-// by name can get there.
+// gRPC does not have is bound to one that says so and returns 0: only a program that looks symbols
+// up by name can get there.
 extern struct grpc_functions grpc;
 
 // Not to be used directly: through ares_function() and libc_function().
@@ -35,19 +35,22 @@ extern struct ares_functions ares_bound;
 extern struct libc_functions libc_bound;
 
 // Binds gRPC's functions to those of its core image, wherever and however it was loaded: RTLD_NEXT
-// finds nothing where the core was loaded late and locally. NULL: there is none. Parent, one thread.
+// finds nothing where the core was loaded late and locally. NULL: there is none. Parent, one
+// thread.
 void functions_bind(const struct image *core);
 
 // The same for c-ares, which a program may use without gRPC. Any thread, more than once.
 void functions_bind_ares(void);
 
-// True where this gRPC has the function; the argument is a member of `grpc`.
+// True where a bound function exists; the argument points to a member of `grpc` or `libc_bound`.
 bool function_present(const void *member);
 
-// Binds libc's functions; the order in which libraries are constructed being what it is, this may
-// come before our constructor. Any thread, more than once. dlsym may take the loader's lock: not
-// async-signal-safe.
-void functions_bind_libc(void);
+// Binds one of libc's functions, a member of libc_bound. One at a time, because each look-up
+// touches some five pages of libc (all twenty of them: 200 KiB of resident memory in every
+// program), and on first use, because the order in which libraries are constructed is not ours.
+// That is as safe as the loader's own lazy binding, but that dlsym waits for a dlopen by another
+// thread. A function that this libc lacks is bound to one that returns 0. Any thread.
+void functions_bind_libc(void *member, const char *name);
 
 #define ares_function(name)                                                                        \
     ({                                                                                             \
@@ -56,11 +59,10 @@ void functions_bind_libc(void);
         ares_bound.name;                                                                           \
     })
 
-// A function of libc, bound on the way if it has to be.
 #define libc_function(name)                                                                        \
     ({                                                                                             \
         if (unlikely(libc_bound.name == NULL))                                                     \
-            functions_bind_libc();                                                                 \
+            functions_bind_libc(&libc_bound.name, #name);                                          \
         libc_bound.name;                                                                           \
     })
 

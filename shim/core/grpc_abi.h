@@ -1,10 +1,10 @@
 // The part of gRPC's binary interface that this library touches.
 //
-// Not taken from gRPC's headers: these differ between versions in names and prototypes (a credentials
-// function lost a parameter, a struct its "experimental" prefix, types moved between files), while
-// the layout of what is declared here has been the same from 1.30 to 1.83. One build of the shim
-// serves them all, and tests/unit/grpc_abi_test.c compares it with the headers of whichever gRPC is
-// installed.
+// Not taken from gRPC's headers: these differ between versions in names and prototypes (a
+// credentials function lost a parameter, a struct its "experimental" prefix, types moved between
+// files), while the layout of what is declared here has been the same from 1.30 to 1.83. One build
+// of the shim serves them all, and tests/unit/grpc_abi_test.c compares it with the headers of
+// whichever gRPC is installed.
 #ifndef GRPCFORKSHIM_CORE_GRPC_ABI_H
 #define GRPCFORKSHIM_CORE_GRPC_ABI_H
 

@@ -159,8 +159,7 @@ void *image_symbol(const struct image *image, const char *name) {
         uint32_t chain = chains[index - table->first_symbol];
         const ElfW(Sym) *symbol = &image->symbols[index];
         if ((chain | 1) == (hash | 1) && strcmp(image->strings + symbol->st_name, name) == 0)
-            return symbol->st_shndx == SHN_UNDEF ? NULL
-                                                 : (void *)(image->base + symbol->st_value);
+            return symbol->st_shndx == SHN_UNDEF ? NULL : (void *)(image->base + symbol->st_value);
         if (chain & 1)
             return NULL;
     }
@@ -206,7 +205,11 @@ bool image_defining(const char *name, struct image *found) {
 }
 
 #if defined(__x86_64__)
-enum { SLOT_IMPORT = R_X86_64_GLOB_DAT, SLOT_CALL = R_X86_64_JUMP_SLOT, SLOT_POINTER = R_X86_64_64 };
+enum {
+    SLOT_IMPORT = R_X86_64_GLOB_DAT,
+    SLOT_CALL = R_X86_64_JUMP_SLOT,
+    SLOT_POINTER = R_X86_64_64
+};
 #elif defined(__aarch64__)
 enum {
     SLOT_IMPORT = R_AARCH64_GLOB_DAT,
@@ -276,8 +279,8 @@ static bool read_contents(const struct image *image, unsigned char *contents) {
     if (file_end <= image->writable_start)
         return true;
     size_t size = file_end - image->writable_start;
-    off_t offset = (off_t)(image->data->p_offset + image->writable_start - image->base -
-                           image->data->p_vaddr);
+    off_t offset =
+        (off_t)(image->data->p_offset + image->writable_start - image->base - image->data->p_vaddr);
     int file = (int)syscall(SYS_openat, AT_FDCWD, image->path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return false;

@@ -13,12 +13,12 @@
 
 // One loaded image. `path` and the tables belong to the loader and live as long as the image.
 struct image {
-    const char *path;          // "" for the main program
-    uintptr_t base;            // what is added to the image's addresses
-    uintptr_t start, end;      // all its segments
-    uintptr_t writable_start;  // the part that stays writable: its data without RELRO; both are 0
-    uintptr_t writable_end;    // where there is none
-    const ElfW(Phdr) * data;   // the program header of the segment that this part is in
+    const char *path;         // "" for the main program
+    uintptr_t base;           // what is added to the image's addresses
+    uintptr_t start, end;     // all its segments
+    uintptr_t writable_start; // the part that stays writable: its data without RELRO; both are 0
+    uintptr_t writable_end;   // where there is none
+    const ElfW(Phdr) * data;  // the program header of the segment that this part is in
     const ElfW(Phdr) * headers;
     size_t header_count;
     const ElfW(Sym) * symbols; // all NULL where the image has no dynamic symbols
@@ -28,7 +28,7 @@ struct image {
     const void *plt_relocations;
     size_t relocations_size; // bytes
     size_t plt_relocations_size;
-    uintptr_t plt_slots;      // .got.plt
+    uintptr_t plt_slots;         // .got.plt
     bool has_packed_relocations; // DT_RELR, which are not read here
 };
 
@@ -62,8 +62,7 @@ void image_visit_imports(const struct image *image,
                          void *context);
 
 // Writes one of the image's slots, also where RELRO made it read-only. Returns false with nothing
-// changed where the kernel refuses. Only for a child that is still single-threaded: the page is
-// writable meanwhile.
+// changed where the kernel refuses. The page is writable for a moment.
 bool image_patch_slot(const struct image *image, void **slot, void *value);
 
 // Puts the image's writable data back to what the loader made of it, before any code of the image

@@ -38,8 +38,7 @@ struct pending {
 static void note_output(struct outputs *outputs, const grpc_op *operation) {
     switch (operation->op) {
     case GRPC_OP_RECV_INITIAL_METADATA:
-        outputs->initial_metadata =
-            operation->data.recv_initial_metadata.recv_initial_metadata;
+        outputs->initial_metadata = operation->data.recv_initial_metadata.recv_initial_metadata;
         break;
     case GRPC_OP_RECV_MESSAGE:
         outputs->message = operation->data.recv_message.recv_message;
@@ -102,11 +101,10 @@ static struct pending *make(const grpc_completion_queue *queue, const grpc_call 
 // Adds it under a tag that tells it apart, where that can be done.
 static bool insert(struct pending *pending, const grpc_completion_queue *queue,
                    grpc_cq_completion_type type) {
-    const struct pending *other =
-        type == GRPC_CQ_NEXT
-            ? (const struct pending *)registry_acquire(OBJECT_PENDING, pending->tag,
-                                                              (uintptr_t)queue)
-            : NULL;
+    const struct pending *other = type == GRPC_CQ_NEXT
+                                      ? (const struct pending *)registry_acquire(
+                                            OBJECT_PENDING, pending->tag, (uintptr_t)queue)
+                                      : NULL;
     if (other != NULL && other->call != pending->call)
         pending->object.handle = pending;
     object_unreference((struct object *)(uintptr_t)other);
@@ -196,8 +194,8 @@ static bool carry(struct pending *pending, grpc_completion_queue *queue) {
     pending->carrier = call_make_lame(object_translate(OBJECT_COMPLETION_QUEUE, queue));
     if (pending->carrier == NULL || !insert(pending, queue, completion_queue_type(queue)))
         return false;
-    error = grpc.grpc_call_start_batch(pending->carrier, &operation, 1, pending->object.handle,
-                                       NULL);
+    error =
+        grpc.grpc_call_start_batch(pending->carrier, &operation, 1, pending->object.handle, NULL);
     if (error != GRPC_CALL_OK)
         registry_remove_object(&pending->object);
     return error == GRPC_CALL_OK;
@@ -240,7 +238,7 @@ void pending_start_finished(grpc_completion_queue *queue, int success, void *tag
     start(pending, queue);
 }
 
-void pending_append(_Atomic(struct pending *) * list, struct pending *pending) {
+void pending_append(_Atomic(struct pending *) *list, struct pending *pending) {
     pending->next = NULL;
     struct pending *last = atomic_load(list);
     if (last == NULL) {
@@ -252,7 +250,7 @@ void pending_append(_Atomic(struct pending *) * list, struct pending *pending) {
     last->next = pending;
 }
 
-struct pending *pending_take(_Atomic(struct pending *) * list, const void *tag, bool any) {
+struct pending *pending_take(_Atomic(struct pending *) *list, const void *tag, bool any) {
     struct pending *previous = NULL;
     struct pending *pending = atomic_load(list);
     while (pending != NULL && !any && pending->tag != tag) {

@@ -1,15 +1,15 @@
 // Operations that were started and whose tags the program has not got back yet.
 //
 // In the child of a fork each of them is over: its tag comes back once, as failed, with the outputs
-// that the program gave for it set as gRPC sets them for a cancelled call. So the tag, the queue and
-// the outputs of each are kept from before gRPC starts it until the program gets the tag.
+// that the program gave for it set as gRPC sets them for a cancelled call. So the tag, the queue
+// and the outputs of each are kept from before gRPC starts it until the program gets the tag.
 //
-// Two designs were weighed (each about 100 ns a batch): handing gRPC a tag of ours that leads to the
-// program's, or a table by queue and tag. The first can't serve pluck, which is asked for the
+// Two designs were weighed (each about 100 ns a batch): handing gRPC a tag of ours that leads to
+// the program's, or a table by queue and tag. The first can't serve pluck, which is asked for the
 // program's tag perhaps before the operation is started, nor the tags that libgrpc++ posts by
-// functions that are not interposed. So it is the table; and ours are handed out only where a tag is
-// already pending on the same "next" queue for another call, since which of the two comes back could
-// not be told otherwise, and outputs of a finished call must not be written to.
+// functions that are not interposed. So it is the table; and ours are handed out only where a tag
+// is already pending on the same "next" queue for another call, since which of the two comes back
+// could not be told otherwise, and outputs of a finished call must not be written to.
 #ifndef GRPCFORKSHIM_CORE_PENDING_H
 #define GRPCFORKSHIM_CORE_PENDING_H
 
@@ -22,8 +22,8 @@ struct pending;
 
 // Notes an operation on the program's queue before it is started. `call` (the program's; NULL for
 // operations of channels) and `operations` say what it sets. `*tag` is the program's and may be
-// replaced by the one to hand to gRPC. Returns NULL where nothing is tracked: a callback queue, whose
-// tags are functions that gRPC calls. Any thread.
+// replaced by the one to hand to gRPC. Returns NULL where nothing is tracked: a callback queue,
+// whose tags are functions that gRPC calls. Any thread.
 struct pending *pending_begin(const grpc_completion_queue *queue, const grpc_call *call,
                               const grpc_op *operations, size_t count, void **tag);
 
@@ -55,7 +55,7 @@ grpc_event pending_fail(struct pending *pending);
 
 // A list of them: append, and take the first (with `any`) or the first of a tag. Under the owner's
 // lock; the head may be read without.
-void pending_append(_Atomic(struct pending *) * list, struct pending *pending);
-struct pending *pending_take(_Atomic(struct pending *) * list, const void *tag, bool any);
+void pending_append(_Atomic(struct pending *) *list, struct pending *pending);
+struct pending *pending_take(_Atomic(struct pending *) *list, const void *tag, bool any);
 
 #endif

@@ -39,6 +39,16 @@ static _Atomic pid_t process_id; // the process for which all of this holds
 static struct lock slow_lock = LOCK_INITIALIZER;
 static THREAD_LOCAL bool working;
 
+// What language runtimes add to a revival.
+#define REVIVAL_STEPS_MAXIMUM 8
+static void (*revival_steps[REVIVAL_STEPS_MAXIMUM])(void);
+static size_t revival_step_count;
+
+void process_add_revival_step(void (*step)(void)) {
+    if (revival_step_count < REVIVAL_STEPS_MAXIMUM)
+        revival_steps[revival_step_count++] = step;
+}
+
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
 // the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
 // needed; the others may be part of it.
@@ -118,7 +128,8 @@ static void revive(void) {
     abseil_release_in_child();
     snapshot_rewind();
     if (grpc.grpc_is_initialized()) {
-        unprotected("this process", "it does not read as uninitialised after its data was put back");
+        unprotected("this process",
+                    "it does not read as uninitialised after its data was put back");
         return;
     }
     uint32_t count = atomic_load(&initialisations);
@@ -126,6 +137,8 @@ static void revive(void) {
     for (uint32_t i = 0; i < count; i++)
         grpc.grpc_init();
     settings_replay_after_initialisation();
+    for (size_t i = 0; i < revival_step_count; i++)
+        revival_steps[i]();
     pending_inherit();
     log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
               process_generation(), count);

@@ -6,8 +6,9 @@
 //   revive   at an inherited child's first call into gRPC: rewind its data, initialise it again
 //
 // A page that the kernel wipes in every child (MADV_WIPEONFORK, madvise(2)) holds the flag that
-// says that all of this is done. So one load tells each call that nothing is to be done, and a child
-// made past libc's at-fork handlers (_Fork, a bare clone system call) is noticed all the same.
+// says that all of this is done. So one load tells each call that nothing is to be done, and a
+// child made past libc's at-fork handlers (_Fork, a bare clone system call) is noticed all the
+// same.
 #ifndef GRPCFORKSHIM_CORE_PROCESS_H
 #define GRPCFORKSHIM_CORE_PROCESS_H
 
@@ -71,6 +72,9 @@ uint32_t process_initialisations(void);
 // Registers the at-fork handlers once, the first of the process's: prepare then runs last and child
 // first. Safe before the constructor, from any thread.
 void process_register_handlers(void);
+
+// Adds what is to be done in a child when its gRPC was just initialised anew. From the constructor.
+void process_add_revival_step(void (*step)(void));
 
 // The constructor's part. Safe to call again.
 void process_start(void);

@@ -80,9 +80,9 @@ static struct table *grown(struct shard *shard) {
 }
 
 // The slot of a record, or NULL. `exactly` limits the search to that record. Under the lock.
-static _Atomic(struct object *) *
-    find_slot(struct table *table, uint64_t hash, enum object_kind kind, const void *handle,
-              uintptr_t scope, const struct object *exactly) {
+static _Atomic(struct object *) *find_slot(struct table *table, uint64_t hash,
+                                           enum object_kind kind, const void *handle,
+                                           uintptr_t scope, const struct object *exactly) {
     if (table == NULL)
         return NULL;
     for (size_t slot = first_slot(table, hash);; slot = (slot + 1) & (table->capacity - 1)) {
@@ -121,15 +121,15 @@ struct object *registry_find(enum object_kind kind, const void *handle, uintptr_
     uint64_t hashed = hash(kind, handle, scope);
     struct shard *shard = shard_of(hashed);
     lock_acquire(&shard->lock);
-    _Atomic(struct object *) *slot = find_slot(atomic_load(&shard->table), hashed, kind, handle,
-                                               scope, NULL);
+    _Atomic(struct object *) *slot =
+        find_slot(atomic_load(&shard->table), hashed, kind, handle, scope, NULL);
     struct object *object = slot != NULL ? atomic_load(slot) : NULL;
     lock_release(&shard->lock);
     return object;
 }
 
 // Empties a slot. Under the lock.
-static void clear(struct table *table, _Atomic(struct object *) * slot) {
+static void clear(struct table *table, _Atomic(struct object *) *slot) {
     // With nothing behind it no search needs the tombstone.
     size_t next = ((size_t)(slot - table->slots) + 1) & (table->capacity - 1);
     bool last = atomic_load_explicit(&table->slots[next], memory_order_relaxed) == NULL;

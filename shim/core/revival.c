@@ -39,7 +39,8 @@ static void *revive(struct object *object) {
     real = current(object);
     if (real == NULL) {
         real = operations[object->kind]->build(object);
-        log_write(LOG_DEBUG, "rebuilt %p of kind %d as %p", object->handle, (int)object->kind, real);
+        log_write(LOG_DEBUG, "rebuilt %p of kind %d as %p", object->handle, (int)object->kind,
+                  real);
         atomic_store_explicit(&object->real, real, memory_order_relaxed);
         atomic_store_explicit(&object->generation, process_generation(), memory_order_release);
     }

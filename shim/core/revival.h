@@ -21,8 +21,7 @@ struct object_operations {
 
 extern const struct object_operations channel_operations, registered_call_operations,
     completion_queue_operations, call_operations, credentials_operations,
-    call_credentials_operations, resource_quota_operations, pending_operations,
-    server_operations;
+    call_credentials_operations, resource_quota_operations, pending_operations, server_operations;
 
 // The object's replacement in this process, built now if need be. A handle without a record is
 // returned as it is. Any thread of a child; the slow way of the next function.

@@ -65,8 +65,8 @@ static void add_region(uintptr_t start, uintptr_t end) {
         overflow = true;
         return;
     }
-    regions[region_count++] = (struct region){.address = (unsigned char *)start,
-                                              .size = end - start};
+    regions[region_count++] =
+        (struct region){.address = (unsigned char *)start, .size = end - start};
 }
 
 // The PLT's slots are left out where they lie in plain data (lazy binding): a slot holds the same

@@ -24,9 +24,9 @@ bool snapshot_take(void);
 void snapshot_rewind(void);
 
 // Keeps a piece of gRPC's data that the program holds a pointer to as it is now, in this process's
-// children too. gRPC's tables of functions for channel arguments are such: since 1.4x they are statics
-// that are filled on first use, and a rewound one would call address 0. Data that is not rewound is
-// not touched. At most 32 bytes. Any thread.
+// children too. gRPC's tables of functions for channel arguments are such: since 1.4x they are
+// statics that are filled on first use, and a rewound one would call address 0. Data that is not
+// rewound is not touched. At most 32 bytes. Any thread.
 void snapshot_keep(const void *address, size_t size);
 
 // True for an address inside one of the images: whether a caller is gRPC itself. Any thread, any

@@ -20,82 +20,82 @@ static bool for_grpc(const void *caller) {
     return unlikely(resolving_for_grpc > 0) || snapshot_covers(caller);
 }
 
-static int note(const void *caller, int descriptor) {
-    if (unlikely(for_grpc(caller)) && descriptor >= 0)
-        descriptors_opened(descriptor);
-    return descriptor;
-}
-
-static int note_pair(const void *caller, int result, const int descriptors[2]) {
-    if (result == 0) {
-        note(caller, descriptors[0]);
-        note(caller, descriptors[1]);
-    }
-    return result;
-}
+// Calls what makes one descriptor or two, and tells of them where they are gRPC's.
+#define MAKE(call) MAKE_NOTED(call, result, -1)
+#define MAKE_PAIR(call, pair)                                                                      \
+    MAKE_NOTED(call, result == 0 ? (pair)[0] : -1, result == 0 ? (pair)[1] : -1)
+#define MAKE_NOTED(call, first, second)                                                            \
+    do {                                                                                           \
+        if (likely(!for_grpc(CALLER)))                                                             \
+            return call;                                                                           \
+        int opening = descriptors_opening();                                                       \
+        int result = call;                                                                         \
+        descriptors_opened(opening, first, second);                                                \
+        return result;                                                                             \
+    } while (0)
 
 int wrapped_socket(int domain, int type, int protocol) {
-    return note(CALLER, libc_function(socket)(domain, type, protocol));
+    MAKE(libc_function(socket)(domain, type, protocol));
 }
 
 int wrapped_socketpair(int domain, int type, int protocol, int descriptors[2]) {
-    return note_pair(CALLER, libc_function(socketpair)(domain, type, protocol, descriptors),
-                     descriptors);
+    MAKE_PAIR(libc_function(socketpair)(domain, type, protocol, descriptors), descriptors);
 }
 
 int wrapped_accept(int descriptor, struct sockaddr *address, socklen_t *length) {
-    return note(CALLER, libc_function(accept)(descriptor, address, length));
+    MAKE(libc_function(accept)(descriptor, address, length));
 }
 
 int wrapped_accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
-    return note(CALLER, libc_function(accept4)(descriptor, address, length, flags));
+    MAKE(libc_function(accept4)(descriptor, address, length, flags));
 }
 
 int wrapped_epoll_create1(int flags) {
-    return note(CALLER, libc_function(epoll_create1)(flags));
+    MAKE(libc_function(epoll_create1)(flags));
 }
 
 int wrapped_eventfd(unsigned initial, int flags) {
-    return note(CALLER, libc_function(eventfd)(initial, flags));
+    MAKE(libc_function(eventfd)(initial, flags));
 }
 
 int wrapped_pipe(int descriptors[2]) {
-    return note_pair(CALLER, libc_function(pipe)(descriptors), descriptors);
+    MAKE_PAIR(libc_function(pipe)(descriptors), descriptors);
 }
 
 int wrapped_pipe2(int descriptors[2], int flags) {
-    return note_pair(CALLER, libc_function(pipe2)(descriptors, flags), descriptors);
+    MAKE_PAIR(libc_function(pipe2)(descriptors, flags), descriptors);
 }
 
 int wrapped_timerfd_create(int clock, int flags) {
-    return note(CALLER, libc_function(timerfd_create)(clock, flags));
+    MAKE(libc_function(timerfd_create)(clock, flags));
 }
 
 int wrapped_dup(int descriptor) {
-    return note(CALLER, libc_function(dup)(descriptor));
+    MAKE(libc_function(dup)(descriptor));
 }
 
-static int replaced(const void *caller, bool tracked, int to, int result) {
-    if (unlikely(tracked))
-        descriptors_closed((unsigned)to, (unsigned)to);
-    return note(caller, result);
-}
-
-static bool replacing(int from, int to) {
-    bool tracked = from != to && descriptors_tracked(to);
-    if (unlikely(tracked))
-        descriptors_closing((unsigned)to, (unsigned)to);
-    return tracked;
-}
+// Calls what replaces a descriptor: `to` ends, and what takes its place may be gRPC's.
+#define REPLACE(from, to, call)                                                                    \
+    do {                                                                                           \
+        bool tracked = (from) != (to) && descriptors_tracked(to);                                  \
+        if (unlikely(tracked))                                                                     \
+            descriptors_closing((unsigned)(to), (unsigned)(to));                                   \
+        bool opens = for_grpc(CALLER);                                                             \
+        int opening = unlikely(opens) ? descriptors_opening() : -1;                                \
+        int result = call;                                                                         \
+        if (unlikely(tracked))                                                                     \
+            descriptors_closed((unsigned)(to), (unsigned)(to));                                    \
+        if (unlikely(opens))                                                                       \
+            descriptors_opened(opening, result, -1);                                               \
+        return result;                                                                             \
+    } while (0)
 
 int wrapped_dup2(int from, int to) {
-    bool tracked = replacing(from, to);
-    return replaced(CALLER, tracked, to, libc_function(dup2)(from, to));
+    REPLACE(from, to, libc_function(dup2)(from, to));
 }
 
 int wrapped_dup3(int from, int to, int flags) {
-    bool tracked = replacing(from, to);
-    return replaced(CALLER, tracked, to, libc_function(dup3)(from, to, flags));
+    REPLACE(from, to, libc_function(dup3)(from, to, flags));
 }
 
 int wrapped_close(int descriptor) {
@@ -112,8 +112,9 @@ int wrapped_close_range(unsigned first, unsigned last, int flags) {
     bool closes = (flags & ONLY_MARK_CLOSE_ON_EXEC) == 0;
     if (closes)
         descriptors_closing(first, last);
+    int (*real)(unsigned, unsigned, int) = libc_function(close_range);
     int result = function_present(&libc_bound.close_range)
-                     ? libc_function(close_range)(first, last, flags)
+                     ? real(first, last, flags)
                      : (int)syscall(SYS_close_range, first, last, flags);
     if (closes)
         descriptors_closed(first, last);
@@ -123,8 +124,9 @@ int wrapped_close_range(unsigned first, unsigned last, int flags) {
 void wrapped_closefrom(int first) {
     unsigned from = first < 0 ? 0 : (unsigned)first;
     descriptors_closing(from, ~0u);
+    void (*real)(int) = libc_function(closefrom);
     if (function_present(&libc_bound.closefrom))
-        libc_function(closefrom)(first);
+        real(first);
     else
         syscall(SYS_close_range, from, ~0u, 0);
     descriptors_closed(from, ~0u);

@@ -7,11 +7,13 @@
 #include "core/pending.h"
 #include "core/revival.h"
 #include "entry/entry.h"
+#include "runtime/cplusplus.h"
 
 static grpc_channel *record(const void *caller, grpc_channel *channel,
                             const struct channel_recipe *recipe) {
     if (!process_is_protected() || process_is_inside(caller))
         return channel;
+    cplusplus_bind();
     return channel_record(channel, recipe);
 }
 
@@ -19,8 +21,7 @@ static grpc_channel_credentials *real_credentials(grpc_channel_credentials *cred
     return object_translate(OBJECT_CHANNEL_CREDENTIALS, credentials);
 }
 
-grpc_channel *wrapped_grpc_channel_create(const char *target,
-                                          grpc_channel_credentials *credentials,
+grpc_channel *wrapped_grpc_channel_create(const char *target, grpc_channel_credentials *credentials,
                                           const grpc_channel_args *arguments) {
     process_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
@@ -66,10 +67,10 @@ grpc_channel *wrapped_grpc_secure_channel_create(grpc_channel_credentials *crede
 static grpc_channel *record_from_descriptor(const void *caller, grpc_channel *channel,
                                             const char *target, int descriptor) {
     if (process_is_protected())
-        descriptors_opened(descriptor);
-    return record(caller, channel,
-                  &(struct channel_recipe){.constructor = CHANNEL_FROM_DESCRIPTOR,
-                                           .target = target});
+        descriptors_opened(-1, descriptor, -1);
+    return record(
+        caller, channel,
+        &(struct channel_recipe){.constructor = CHANNEL_FROM_DESCRIPTOR, .target = target});
 }
 
 grpc_channel *wrapped_grpc_channel_create_from_fd(const char *target, int descriptor,
@@ -172,10 +173,10 @@ void *wrapped_grpc_channel_register_call(grpc_channel *channel, const char *meth
     return channel_record_registered_call(channel, handle, method, host);
 }
 
-grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *parent,
-                                            uint32_t mask, grpc_completion_queue *queue,
-                                            grpc_slice method, const grpc_slice *host,
-                                            gpr_timespec deadline, void *reserved) {
+grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *parent, uint32_t mask,
+                                            grpc_completion_queue *queue, grpc_slice method,
+                                            const grpc_slice *host, gpr_timespec deadline,
+                                            void *reserved) {
     process_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
@@ -184,10 +185,9 @@ grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *pa
 }
 
 grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
-                                                       uint32_t mask,
-                                                       grpc_completion_queue *queue,
-                                                       void *registered_call,
-                                                       gpr_timespec deadline, void *reserved) {
+                                                       uint32_t mask, grpc_completion_queue *queue,
+                                                       void *registered_call, gpr_timespec deadline,
+                                                       void *reserved) {
     process_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_registered_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,

@@ -13,16 +13,16 @@ static grpc_completion_queue *record(const void *caller, grpc_completion_queue *
 
 grpc_completion_queue *wrapped_grpc_completion_queue_create_for_next(void *reserved) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_completion_queue_create_for_next(reserved),
-                  &(grpc_completion_queue_attributes){.version = 1,
-                                                      .cq_completion_type = GRPC_CQ_NEXT});
+    return record(
+        CALLER, grpc.grpc_completion_queue_create_for_next(reserved),
+        &(grpc_completion_queue_attributes){.version = 1, .cq_completion_type = GRPC_CQ_NEXT});
 }
 
 grpc_completion_queue *wrapped_grpc_completion_queue_create_for_pluck(void *reserved) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_completion_queue_create_for_pluck(reserved),
-                  &(grpc_completion_queue_attributes){.version = 1,
-                                                      .cq_completion_type = GRPC_CQ_PLUCK});
+    return record(
+        CALLER, grpc.grpc_completion_queue_create_for_pluck(reserved),
+        &(grpc_completion_queue_attributes){.version = 1, .cq_completion_type = GRPC_CQ_PLUCK});
 }
 
 grpc_completion_queue *
@@ -77,8 +77,8 @@ void wrapped_grpc_completion_queue_thread_local_cache_init(grpc_completion_queue
         object_translate(OBJECT_COMPLETION_QUEUE, queue));
 }
 
-int wrapped_grpc_completion_queue_thread_local_cache_flush(grpc_completion_queue *queue,
-                                                           void **tag, int *ok) {
+int wrapped_grpc_completion_queue_thread_local_cache_flush(grpc_completion_queue *queue, void **tag,
+                                                           int *ok) {
     process_enter(CALLER);
     int flushed = grpc.grpc_completion_queue_thread_local_cache_flush(
         object_translate(OBJECT_COMPLETION_QUEUE, queue), tag, ok);

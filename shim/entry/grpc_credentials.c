@@ -37,12 +37,12 @@ grpc_channel_credentials *
 wrapped_grpc_ssl_credentials_create(const char *roots, grpc_ssl_pem_key_cert_pair *pair,
                                     const grpc_ssl_verify_peer_options *options, void *reserved) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_ssl_credentials_create(roots, pair, options, reserved),
-                  &(struct credentials_recipe){
-                      .constructor = CREDENTIALS_SSL,
-                      .text = {roots, pair != NULL ? pair->private_key : NULL,
-                               pair != NULL ? pair->cert_chain : NULL},
-                      .verify = options});
+    return record(
+        CALLER, grpc.grpc_ssl_credentials_create(roots, pair, options, reserved),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_SSL,
+                                     .text = {roots, pair != NULL ? pair->private_key : NULL,
+                                              pair != NULL ? pair->cert_chain : NULL},
+                                     .verify = options});
 }
 
 grpc_channel_credentials *
@@ -50,12 +50,12 @@ wrapped_grpc_ssl_credentials_create_ex(const char *roots, grpc_ssl_pem_key_cert_
                                        const grpc_ssl_verify_peer_options *options,
                                        void *reserved) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_ssl_credentials_create_ex(roots, pair, options, reserved),
-                  &(struct credentials_recipe){
-                      .constructor = CREDENTIALS_SSL_EX,
-                      .text = {roots, pair != NULL ? pair->private_key : NULL,
-                               pair != NULL ? pair->cert_chain : NULL},
-                      .verify = options});
+    return record(
+        CALLER, grpc.grpc_ssl_credentials_create_ex(roots, pair, options, reserved),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_SSL_EX,
+                                     .text = {roots, pair != NULL ? pair->private_key : NULL,
+                                              pair != NULL ? pair->cert_chain : NULL},
+                                     .verify = options});
 }
 
 grpc_channel_credentials *
@@ -72,36 +72,34 @@ wrapped_grpc_composite_channel_credentials_create(grpc_channel_credentials *chan
 grpc_channel_credentials *
 wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_google_default_credentials_create(real_call(call)),
-                  &(struct credentials_recipe){.constructor = CREDENTIALS_GOOGLE_DEFAULT,
-                                               .call = call});
+    return record(
+        CALLER, grpc.grpc_google_default_credentials_create(real_call(call)),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_GOOGLE_DEFAULT, .call = call});
 }
 
 grpc_channel_credentials *wrapped_grpc_local_credentials_create(grpc_local_connect_type type) {
     process_enter(CALLER);
-    return record(CALLER, grpc.grpc_local_credentials_create(type),
-                  &(struct credentials_recipe){.constructor = CREDENTIALS_LOCAL,
-                                               .number = (int)type});
+    return record(
+        CALLER, grpc.grpc_local_credentials_create(type),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_LOCAL, .number = (int)type});
 }
 
 void wrapped_grpc_channel_credentials_release(grpc_channel_credentials *credentials) {
     process_enter_release(CALLER);
-    grpc_channel_credentials *real =
-        object_release_handle(OBJECT_CHANNEL_CREDENTIALS, credentials);
+    grpc_channel_credentials *real = object_release_handle(OBJECT_CHANNEL_CREDENTIALS, credentials);
     if (real != NULL)
         grpc.grpc_channel_credentials_release(real);
 }
 
-grpc_call_credentials *
-wrapped_grpc_composite_call_credentials_create(grpc_call_credentials *first,
-                                               grpc_call_credentials *second, void *reserved) {
+grpc_call_credentials *wrapped_grpc_composite_call_credentials_create(grpc_call_credentials *first,
+                                                                      grpc_call_credentials *second,
+                                                                      void *reserved) {
     process_enter(CALLER);
-    return record_call(CALLER,
-                       grpc.grpc_composite_call_credentials_create(real_call(first),
-                                                                   real_call(second), reserved),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_CALL_COMPOSITE,
-                                                    .call = first,
-                                                    .call_too = second});
+    return record_call(
+        CALLER,
+        grpc.grpc_composite_call_credentials_create(real_call(first), real_call(second), reserved),
+        &(struct credentials_recipe){
+            .constructor = CREDENTIALS_CALL_COMPOSITE, .call = first, .call_too = second});
 }
 
 grpc_call_credentials *wrapped_grpc_google_compute_engine_credentials_create(void *reserved) {
@@ -123,26 +121,26 @@ wrapped_grpc_service_account_jwt_access_credentials_create(const char *key, gpr_
 grpc_call_credentials *wrapped_grpc_google_refresh_token_credentials_create(const char *token,
                                                                             void *reserved) {
     process_enter(CALLER);
-    return record_call(CALLER, grpc.grpc_google_refresh_token_credentials_create(token, reserved),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_REFRESH_TOKEN,
-                                                    .text = {token}});
+    return record_call(
+        CALLER, grpc.grpc_google_refresh_token_credentials_create(token, reserved),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_REFRESH_TOKEN, .text = {token}});
 }
 
 grpc_call_credentials *wrapped_grpc_access_token_credentials_create(const char *token,
                                                                     void *reserved) {
     process_enter(CALLER);
-    return record_call(CALLER, grpc.grpc_access_token_credentials_create(token, reserved),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_ACCESS_TOKEN,
-                                                    .text = {token}});
+    return record_call(
+        CALLER, grpc.grpc_access_token_credentials_create(token, reserved),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_ACCESS_TOKEN, .text = {token}});
 }
 
 grpc_call_credentials *wrapped_grpc_google_iam_credentials_create(const char *token,
                                                                   const char *selector,
                                                                   void *reserved) {
     process_enter(CALLER);
-    return record_call(CALLER, grpc.grpc_google_iam_credentials_create(token, selector, reserved),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_IAM,
-                                                    .text = {token, selector}});
+    return record_call(
+        CALLER, grpc.grpc_google_iam_credentials_create(token, selector, reserved),
+        &(struct credentials_recipe){.constructor = CREDENTIALS_IAM, .text = {token, selector}});
 }
 
 grpc_call_credentials *wrapped_grpc_external_account_credentials_create(const char *json,

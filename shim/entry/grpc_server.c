@@ -25,9 +25,8 @@ void wrapped_grpc_server_register_completion_queue(grpc_server *server,
         grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
 }
 
-void *wrapped_grpc_server_register_method(grpc_server *server, const char *method,
-                                          const char *host, int payload_handling,
-                                          uint32_t flags) {
+void *wrapped_grpc_server_register_method(grpc_server *server, const char *method, const char *host,
+                                          int payload_handling, uint32_t flags) {
     process_enter(CALLER);
     if (server_is_inherited(server))
         return NULL;
@@ -76,9 +75,8 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
     }
     struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
     pending_makes_call(pending, call, queue_of_call);
-    grpc_call_error error =
-        grpc.grpc_server_request_call(server, call, details, metadata, real_queue(queue_of_call),
-                                      real_queue(queue), tag);
+    grpc_call_error error = grpc.grpc_server_request_call(
+        server, call, details, metadata, real_queue(queue_of_call), real_queue(queue), tag);
     if (error != GRPC_CALL_OK)
         pending_cancel(pending);
     return error;
@@ -86,8 +84,8 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
 
 grpc_call_error wrapped_grpc_server_request_registered_call(
     grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline,
-    grpc_metadata_array *metadata, grpc_byte_buffer **payload,
-    grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag) {
+    grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call,
+    grpc_completion_queue *queue, void *tag) {
     process_enter(CALLER);
     if (server_is_inherited(server)) {
         *call = NULL;
@@ -96,9 +94,9 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
     }
     struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
     pending_makes_call(pending, call, queue_of_call);
-    grpc_call_error error = grpc.grpc_server_request_registered_call(
-        server, method, call, deadline, metadata, payload, real_queue(queue_of_call),
-        real_queue(queue), tag);
+    grpc_call_error error =
+        grpc.grpc_server_request_registered_call(server, method, call, deadline, metadata, payload,
+                                                 real_queue(queue_of_call), real_queue(queue), tag);
     if (error != GRPC_CALL_OK)
         pending_cancel(pending);
     return error;

@@ -3,10 +3,11 @@
 #include "core/exit.h"
 #include "core/process.h"
 #include "entry/entry.h"
+#include "runtime/cplusplus.h"
 
 __attribute__((constructor)) static void start(void) {
-    functions_bind_libc();
     process_start();
+    cplusplus_start();
 }
 
 int wrapped___register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),

@@ -10,8 +10,8 @@
 // No step of a test takes near as long; a child that does hangs.
 #define CHILD_SECONDS 10
 
-// Runs `run` in a child and returns the status that waitpid(2) gives: 0 when `run` returned. A child
-// that hangs is ended by SIGALRM.
+// Runs `run` in a child and returns the status that waitpid(2) gives: 0 when `run` returned. A
+// child that hangs is ended by SIGALRM.
 int run_in_child(void (*run)(void *context), void *context);
 
 // The same; what the child writes to stderr is put into `text`, cut at `size` - 1 bytes.

@@ -84,8 +84,8 @@ static bool take_line(char *text, const char *message) {
 
 static void check(const struct expectation *expected) {
     char text[5000];
-    int status = run_in_child_with_stderr(read_and_check, (void *)(uintptr_t)expected, text,
-                                          sizeof(text));
+    int status =
+        run_in_child_with_stderr(read_and_check, (void *)(uintptr_t)expected, text, sizeof(text));
     for (size_t i = 0; i < 4 && expected->lines[i] != NULL; i++) {
         if (!take_line(text, expected->lines[i]))
             fail_msg("not said: %s\nbut: %s", expected->lines[i], text);
@@ -98,7 +98,8 @@ static void is_silent_without_variables(void **state) {
     (void)state;
     check(&(struct expectation){.level = LOG_ERROR});
     check(&(struct expectation){
-        .environment = {"GRPC_VERBOSITY=nonsense", "GRPCFORKSHIM=nonsense", "grpcforkshim_disable=1"},
+        .environment = {"GRPC_VERBOSITY=nonsense", "GRPCFORKSHIM=nonsense",
+                        "grpcforkshim_disable=1"},
         .level = LOG_ERROR,
     });
 }

@@ -1,5 +1,5 @@
-// A gRPC of a few lines, for code that calls it through `grpc`. It has one queue of events, whatever
-// queue it is asked for.
+// A gRPC of a few lines, for code that calls it through `grpc`. It has one queue of events,
+// whatever queue it is asked for.
 #ifndef GRPCFORKSHIM_TESTS_FAKE_GRPC_H
 #define GRPCFORKSHIM_TESTS_FAKE_GRPC_H
 

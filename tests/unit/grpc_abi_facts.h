@@ -16,7 +16,8 @@
 template <typename Type> std::string type_name() {
     if (std::is_void<Type>::value)
         return "void";
-    std::string size = std::to_string(sizeof(std::conditional_t<std::is_void<Type>::value, char, Type>));
+    std::string size =
+        std::to_string(sizeof(std::conditional_t<std::is_void<Type>::value, char, Type>));
     if (std::is_pointer<Type>::value)
         return "pointer";
     if (std::is_class<Type>::value || std::is_union<Type>::value)

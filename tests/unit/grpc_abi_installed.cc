@@ -20,7 +20,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-// A function that this gRPC does not declare is found here, since its own namespace is searched first.
+namespace outside {
+
+// A function that this gRPC does not declare is found here, as the inner namespace is searched
+// first.
 #define DECLARE_ABSENT(result, name, parameters) extern absent name;
 GRPC_SYMBOLS(DECLARE_ABSENT, DECLARE_ABSENT)
 
@@ -52,10 +55,12 @@ typedef grpc_experimental_completion_queue_functor grpc_completion_queue_functor
 
 } // namespace installed
 
+} // namespace outside
+
 const struct abi_fact *installed_facts(void) {
-    return installed::facts;
+    return outside::installed::facts;
 }
 
 const struct abi_prototype *installed_prototypes(void) {
-    return installed::list_prototypes();
+    return outside::installed::list_prototypes();
 }

@@ -1,5 +1,5 @@
-// The lists themselves. Included where the names of grpc_abi_facts.h mean one set of declarations, by
-// each of the two once: no include guard.
+// The lists themselves. Included where the names of grpc_abi_facts.h mean one set of declarations,
+// by each of the two once: no include guard.
 static const struct abi_fact facts[] = {FACTS{nullptr, 0}};
 
 static const struct abi_prototype *list_prototypes(void) {

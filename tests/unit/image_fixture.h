@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 struct fixture {
-    pid_t (*process)(void);      // by the imported getpid()
+    pid_t (*process)(void);     // by the imported getpid()
     bool (*calls_others)(void); // imports that nothing else uses; returns true
     void (*change)(void);
     void (*change_pointers)(void);

@@ -56,7 +56,8 @@ static uintptr_t scope_of(size_t worker, size_t number) {
 }
 
 static uint64_t seal_of(const struct object *object) {
-    return ((uint64_t)(uintptr_t)object->handle ^ object->scope) * 0x2545F4914F6CDD1D + object->kind;
+    return ((uint64_t)(uintptr_t)object->handle ^ object->scope) * 0x2545F4914F6CDD1D +
+           object->kind;
 }
 
 static void insert(struct record *record, enum object_kind kind, size_t worker, size_t number) {
@@ -167,7 +168,8 @@ static void check_removals(void) {
     require(left == 0);
     for (size_t i = 0; i < WORKERS; i++) {
         for (size_t number = workers[i].going; number < workers[i].inserted; number++)
-            require(registry_find(OBJECT_PENDING, handle_of(i, number), scope_of(i, number)) == NULL);
+            require(registry_find(OBJECT_PENDING, handle_of(i, number), scope_of(i, number)) ==
+                    NULL);
         for (size_t number = 0; number < workers[i].kept; number++)
             check_found(&workers[i].kept_records[number], OBJECT_CHANNEL, i, number);
     }

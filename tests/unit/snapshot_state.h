@@ -14,8 +14,8 @@ void state_change(void);
 bool state_is_initial(void);
 int state_process(void);
 
-// A pointer in the library's data. It is initialised with the address of an exported variable of the
-// library, so the loader has a relocation for it; later it may hold any address.
+// A pointer in the library's data. It is initialised with the address of an exported variable of
+// the library, so the loader has a relocation for it; later it may hold any address.
 void state_point_to(int *address);
 int *state_pointed_to(void);
 

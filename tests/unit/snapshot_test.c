@@ -1,5 +1,5 @@
-// State that is copied, changed and put back. This program is linked to be not position-independent,
-// so that it has copies of the library's variables.
+// State that is copied, changed and put back. This program is linked to be not
+// position-independent, so that it has copies of the library's variables.
 //
 // Each test runs in a child, since a snapshot is taken once in a process.
 #include "child.h"
@@ -127,8 +127,8 @@ static void respect_the_end_of_copies(void *context) {
     require(snapshot_rewinds(&state_array[0]) && snapshot_rewinds(&state_array[7]));
 }
 
-// What a pointer in the library's data points to is none of the library's, even if it was initialised
-// with an address of its own.
+// What a pointer in the library's data points to is none of the library's, even if it was
+// initialised with an address of its own.
 static void respect_what_is_pointed_to(void *context) {
     (void)context;
     state_point_to(&program_data);

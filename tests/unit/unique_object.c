@@ -1,5 +1,5 @@
-// A variable that the loader binds to one definition in the whole process, however the libraries that
-// define it were loaded: what C++ makes of a static of a template or inline function.
+// A variable that the loader binds to one definition in the whole process, however the libraries
+// that define it were loaded: what C++ makes of a static of a template or inline function.
 extern int unique_object;
 
 __asm__(".pushsection .data\n"
