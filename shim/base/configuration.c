@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PREFIX "GRPCFORKSHIM_"
+#define UNKNOWN_MAXIMUM 16
 
 static struct configuration current;
 
@@ -23,7 +24,8 @@ struct reading {
     const char *file;
     int file_error;
     const char *disable_complaint;
-    const char *unknown;
+    const char *unknown[UNKNOWN_MAXIMUM];
+    size_t unknown_count;
 };
 
 const struct configuration *configuration(void) {
@@ -76,7 +78,8 @@ static void read_variable(struct reading *reading, const char *variable) {
             return;
         }
     }
-    reading->unknown = variable;
+    if (reading->unknown_count < UNKNOWN_MAXIMUM)
+        reading->unknown[reading->unknown_count++] = variable;
 }
 
 static void complain(const struct reading *reading) {
@@ -89,9 +92,9 @@ static void complain(const struct reading *reading) {
     if (reading->disable_complaint != NULL)
         log_write(LOG_ERROR, PREFIX "DISABLE: unknown value \"%s\", using \"0\"",
                   reading->disable_complaint);
-    if (reading->unknown != NULL)
+    for (size_t i = 0; i < reading->unknown_count; i++)
         log_write(LOG_ERROR, "%.*s: unknown variable, ignoring it",
-                  (int)strcspn(reading->unknown, "="), reading->unknown);
+                  (int)strcspn(reading->unknown[i], "="), reading->unknown[i]);
 }
 
 void configuration_read(void) {

@@ -6,9 +6,10 @@
 
 enum log_level { LOG_OFF, LOG_ERROR, LOG_INFO, LOG_DEBUG };
 
-// Sets what is written and where. `file` is borrowed for the life of the process; NULL is stderr.
-// The file is opened for each line, so that no descriptor of ours is ever in the program's way.
-// Called once, from the constructor, before any other thread exists.
+// Sets what is written and where. `file` is copied, and made absolute: programs change directories
+// and overwrite their environment; NULL is stderr. The file is opened for each line, so that no
+// descriptor of ours is ever in the program's way. Called once, from the constructor, before any
+// other thread exists.
 void log_configure(enum log_level level, const char *file);
 
 // True when a message of this level would be written.

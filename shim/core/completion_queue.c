@@ -49,6 +49,15 @@ bool completion_queue_fail(const grpc_completion_queue *handle, struct pending *
     return true;
 }
 
+static void reset_lock(struct object *object, void *context) {
+    (void)context;
+    lock_reset_in_child(&((struct completion_queue *)object)->lock);
+}
+
+void completion_queue_reset_locks_in_child(void) {
+    registry_visit(OBJECT_COMPLETION_QUEUE, reset_lock, NULL);
+}
+
 void completion_queue_record_shutdown(const grpc_completion_queue *handle) {
     struct completion_queue *queue = find(handle);
     if (queue != NULL)
@@ -100,7 +109,6 @@ grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag, gpr_
 
 static void *build(struct object *object) {
     struct completion_queue *queue = (struct completion_queue *)object;
-    queue->lock = (struct lock)LOCK_INITIALIZER;
     const grpc_completion_queue_factory *factory =
         grpc.grpc_completion_queue_factory_lookup(&queue->attributes);
     grpc_completion_queue *made =

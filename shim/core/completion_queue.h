@@ -21,6 +21,10 @@ grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *queue
 // where the queue is not known. Any thread of a child.
 bool completion_queue_fail(const grpc_completion_queue *queue, struct pending *pending);
 
+// Frees the queues' locks: a thread that the child does not have may have held them. Child, at its
+// first use of gRPC.
+void completion_queue_reset_locks_in_child(void);
+
 // The queue was told to shut down. Any thread.
 void completion_queue_record_shutdown(const grpc_completion_queue *queue);
 

@@ -117,7 +117,7 @@ static void *make(const struct credentials *credentials, grpc_channel_credential
     case CREDENTIALS_CALL_COMPOSITE:
         return grpc.grpc_composite_call_credentials_create(call, call_too, NULL);
     case CREDENTIALS_GOOGLE_DEFAULT:
-        return grpc.grpc_google_default_credentials_create(call);
+        return grpc.grpc_google_default_credentials_create(call, NULL);
     default:
         return make_simple(credentials);
     }

@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum state { UNUSED, OPEN, CLOSING };
+// CLOSED_DURING_FORK: closed, but perhaps not in the child of a fork that is under way.
+enum state { UNUSED, OPEN, CLOSING, CLOSED_DURING_FORK };
 
 // What a descriptor leads to.
 struct kernel_object {
@@ -24,6 +25,9 @@ struct kernel_object {
 
 struct descriptor {
     _Atomic uint32_t state;
+    // gRPC closed it and got the same number again during one fork: the child may have the object
+    // before this one, of which only the type is known then.
+    _Atomic bool reopened;
     struct kernel_object object;
 };
 
@@ -84,7 +88,7 @@ static bool identify(int descriptor, struct stat *status) {
 // threads have filled in their entries, which they are about to do, and closes what it has of it.
 #define OPENINGS_AT_A_TIME 64
 // An entry is used again after so many more; the child looks at it some milliseconds later at most.
-#define OPENINGS_REMEMBERED 512
+#define OPENINGS_REMEMBERED 1024
 
 struct opening {
     _Atomic uint64_t number; // of the opening that is complete here
@@ -147,6 +151,10 @@ static void remember(const struct kernel_object *object) {
     if (table == NULL || object->descriptor < 0)
         return;
     struct descriptor *entry = &table->descriptors[object->descriptor];
+    if (atomic_load(&entry->state) == CLOSED_DURING_FORK) {
+        atomic_store(&entry->reopened, true);
+        atomic_store(&some_left_closing, true);
+    }
     entry->object = *object;
     atomic_store(&entry->state, OPEN);
     unsigned known_end = atomic_load(&end);
@@ -174,10 +182,10 @@ void descriptors_opened(int opening, int made, int made_too) {
     errno = saved_errno;
 }
 
-// Fails to change anything where gRPC already got the number again.
-static void forget(struct tables *table, unsigned descriptor) {
-    uint32_t closing = CLOSING;
-    if (!atomic_compare_exchange_strong(&table->descriptors[descriptor].state, &closing, UNUSED))
+// Forgets a descriptor that is in this state. Changes nothing where gRPC already got the number
+// again.
+static void forget(struct tables *table, unsigned descriptor, uint32_t state) {
+    if (!atomic_compare_exchange_strong(&table->descriptors[descriptor].state, &state, UNUSED))
         return;
     clear_bit(table, descriptor);
     // gRPC may have got it again between the two lines above.
@@ -202,30 +210,57 @@ static void each_tracked(unsigned first, unsigned last, void (*step)(int descrip
     }
 }
 
-static void mark_closing(int descriptor) {
-    atomic_store(&atomic_load(&tables)->descriptors[descriptor].state, CLOSING);
+static struct descriptor *entry_of(int descriptor) {
+    return &atomic_load(&tables)->descriptors[descriptor];
 }
 
-static void forget_if_closing(int descriptor) {
-    forget(atomic_load(&tables), (unsigned)descriptor);
+static void mark_closing(int descriptor) {
+    atomic_store(&entry_of(descriptor)->state, CLOSING);
+}
+
+static void mark_open(int descriptor) {
+    uint32_t closing = CLOSING;
+    atomic_compare_exchange_strong(&entry_of(descriptor)->state, &closing, OPEN);
+}
+
+static void mark_closed_during_fork(int descriptor) {
+    uint32_t closing = CLOSING;
+    atomic_compare_exchange_strong(&entry_of(descriptor)->state, &closing, CLOSED_DURING_FORK);
+}
+
+static void forget_closing(int descriptor) {
+    forget(atomic_load(&tables), (unsigned)descriptor, CLOSING);
+}
+
+static void forget_after_fork(int descriptor) {
+    atomic_store(&entry_of(descriptor)->reopened, false);
+    forget(atomic_load(&tables), (unsigned)descriptor, CLOSED_DURING_FORK);
 }
 
 static bool in_own_memory(void) {
     return atomic_load(&owner) == (pid_t)syscall(SYS_getpid);
 }
 
-void descriptors_closing(unsigned first, unsigned last) {
+static void change(unsigned first, unsigned last, void (*step)(int descriptor)) {
     if (atomic_load(&end) > first && in_own_memory())
-        each_tracked(first, last, mark_closing);
+        each_tracked(first, last, step);
+}
+
+void descriptors_closing(unsigned first, unsigned last) {
+    change(first, last, mark_closing);
+}
+
+void descriptors_not_closed(unsigned first, unsigned last) {
+    change(first, last, mark_open);
 }
 
 void descriptors_closed(unsigned first, unsigned last) {
-    if (atomic_load(&end) <= first || !in_own_memory())
+    if (atomic_load(&forks_under_way) == 0) {
+        change(first, last, forget_closing);
         return;
-    if (atomic_load(&forks_under_way) > 0)
-        atomic_store(&some_left_closing, true);
-    else
-        each_tracked(first, last, forget_if_closing);
+    }
+    change(first, last, mark_closed_during_fork);
+    atomic_store(&some_left_closing, true);
 }
 
 void descriptors_fork_begins(void) {
@@ -233,26 +268,26 @@ void descriptors_fork_begins(void) {
 }
 
 void descriptors_fork_ended(void) {
-    // A descriptor that is missed here, because it is being closed right now, stays "closing": a
-    // child compares the kernel object before it touches the number.
+    // A descriptor that is missed here, because it is closed right now, is forgotten after the next
+    // fork: a child compares the kernel object before it touches the number.
     if (atomic_fetch_sub(&forks_under_way, 1) == 1 && atomic_exchange(&some_left_closing, false))
-        each_tracked(0, DESCRIPTORS_MAXIMUM - 1, forget_if_closing);
+        each_tracked(0, DESCRIPTORS_MAXIMUM - 1, forget_after_fork);
 }
 
-static void close_if_same(const struct kernel_object *object) {
+static void close_if_same(const struct kernel_object *object, bool only_type) {
     struct kernel_object now = look_at(object->descriptor);
-    bool same = now.descriptor >= 0 && now.mode == object->mode && now.device == object->device &&
-                now.inode == object->inode;
+    bool same = now.descriptor >= 0 && now.mode == object->mode &&
+                (only_type || (now.device == object->device && now.inode == object->inode));
     if (same && syscall(SYS_close, now.descriptor) == 0)
         closed_in_child++;
 }
 
 static void close_in_child(int descriptor) {
-    struct tables *table = atomic_load(&tables);
-    struct descriptor *entry = &table->descriptors[descriptor];
-    close_if_same(&entry->object);
+    struct descriptor *entry = entry_of(descriptor);
+    close_if_same(&entry->object, atomic_load(&entry->reopened));
     atomic_store(&entry->state, UNUSED);
-    clear_bit(table, (unsigned)descriptor);
+    atomic_store(&entry->reopened, false);
+    clear_bit(atomic_load(&tables), (unsigned)descriptor);
 }
 
 // How long a child waits for a thread of its parent that is between two lines: it may be preempted,
@@ -280,8 +315,8 @@ static void close_being_opened(void) {
         if (number == 0)
             continue;
         if (await_parent(entry, number)) {
-            close_if_same(&entry->objects[0]);
-            close_if_same(&entry->objects[1]);
+            close_if_same(&entry->objects[0], false);
+            close_if_same(&entry->objects[1], false);
         } else {
             log_write(LOG_ERROR,
                       "the parent does not say what it was opening at fork, a descriptor "

@@ -47,6 +47,9 @@ void descriptors_opened(int opening, int made, int made_too);
 void descriptors_closing(unsigned first, unsigned last);
 void descriptors_closed(unsigned first, unsigned last);
 
+// In place of the latter where they turned out to stay open.
+void descriptors_not_closed(unsigned first, unsigned last);
+
 // fork() copies the descriptors before the memory. One that another thread closes between the two
 // is open in the child, while the child's memory says that it was closed. So while a fork is under
 // way a closed descriptor is kept as "closing".

@@ -105,6 +105,7 @@ static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
         return 0;
     if (strncmp(image.path, "linux-vdso", 10) == 0 || strncmp(image.path, "linux-gate", 10) == 0)
         return 0;
+    image.dynamic = dynamic;
     read_dynamic(&image, dynamic);
     return visit->visit(&image, visit->context);
 }
@@ -208,13 +209,15 @@ bool image_defining(const char *name, struct image *found) {
 enum {
     SLOT_IMPORT = R_X86_64_GLOB_DAT,
     SLOT_CALL = R_X86_64_JUMP_SLOT,
-    SLOT_POINTER = R_X86_64_64
+    SLOT_POINTER = R_X86_64_64,
+    SLOT_RELATIVE = R_X86_64_RELATIVE
 };
 #elif defined(__aarch64__)
 enum {
     SLOT_IMPORT = R_AARCH64_GLOB_DAT,
     SLOT_CALL = R_AARCH64_JUMP_SLOT,
     SLOT_POINTER = R_AARCH64_ABS64,
+    SLOT_RELATIVE = R_AARCH64_RELATIVE,
 };
 #else
 #error "the relocation types of this architecture are not known here"
@@ -231,6 +234,8 @@ static void visit_table(const struct image *image, const void *table, size_t siz
         struct import import = {
             .symbol = &image->symbols[ELF64_R_SYM(relocations[i].r_info)],
             .slot = (void **)(image->base + relocations[i].r_offset),
+            .addend = relocations[i].r_addend,
+            .is_binding = type == SLOT_IMPORT || type == SLOT_CALL,
         };
         import.name = image->strings + import.symbol->st_name;
         visit(image, &import, context);
@@ -262,15 +267,59 @@ bool image_patch_slot(const struct image *image, void **slot, void *value) {
     return true;
 }
 
-// What the loader wrote stays as it is, in the copy of the file's contents.
-static void keep_relocated(const struct image *image, const void *table, size_t size,
-                           unsigned char *contents) {
+// What the loader writes into a slot, where that takes no search for a symbol; else what is there
+// now.
+static uintptr_t relocated(const struct image *image, const ElfW(Rela) * relocation) {
+    unsigned long type = ELF64_R_TYPE(relocation->r_info);
+    const ElfW(Sym) *symbol = &image->symbols[ELF64_R_SYM(relocation->r_info)];
+    if (type == SLOT_RELATIVE)
+        return image->base + (uintptr_t)relocation->r_addend;
+    if (type == SLOT_POINTER && symbol->st_shndx != SHN_UNDEF)
+        return image->base + symbol->st_value + (uintptr_t)relocation->r_addend;
+    return *(const uintptr_t *)(image->base + relocation->r_offset);
+}
+
+// Applies relocations to `contents`, the copy of the writable data.
+static void relocate(const struct image *image, const void *table, size_t size,
+                     unsigned char *contents) {
     const ElfW(Rela) *relocations = table;
     for (size_t i = 0; i < size / sizeof(*relocations); i++) {
         uintptr_t slot = image->base + relocations[i].r_offset;
-        if (slot >= image->writable_start && slot + sizeof(void *) <= image->writable_end)
-            memcpy(contents + (slot - image->writable_start), (const void *)slot, sizeof(void *));
+        uintptr_t value;
+        if (slot < image->writable_start || slot + sizeof(value) > image->writable_end)
+            continue;
+        value = relocated(image, &relocations[i]);
+        memcpy(contents + (slot - image->writable_start), &value, sizeof(value));
     }
+}
+
+static void keep(const struct image *image, uintptr_t start, size_t size, unsigned char *contents) {
+    if (start >= image->writable_start && start + size <= image->writable_end)
+        memcpy(contents + (start - image->writable_start), (const void *)start, size);
+}
+
+// What the loader changes without any relocation, where it is plain data: the first slots of the
+// PLT and the dynamic section.
+static void keep_loaders_own(const struct image *image, unsigned char *contents) {
+    size_t entries = 1;
+    for (const ElfW(Dyn) *entry = image->dynamic; entry->d_tag != DT_NULL; entry++)
+        entries++;
+    keep(image, (uintptr_t)image->dynamic, entries * sizeof(*image->dynamic), contents);
+    keep(image, image->plt_slots, 3 * sizeof(void *), contents);
+}
+
+// Whether the file is still the one that is mapped, which an upgrade may have replaced: its first
+// page has the headers and the build ID.
+static bool is_mapped_file(const struct image *image, int file) {
+    unsigned char start[4096];
+    const ElfW(Phdr) *first = image->headers;
+    while (first < image->headers + image->header_count && first->p_type != PT_LOAD)
+        first++;
+    if (first == image->headers + image->header_count || first->p_offset != 0)
+        return false;
+    size_t size = first->p_filesz < sizeof(start) ? first->p_filesz : sizeof(start);
+    return pread(file, start, size, 0) == (ssize_t)size &&
+           memcmp(start, (const void *)(image->base + first->p_vaddr), size) == 0;
 }
 
 // The file's part of the writable data; the rest of `contents` is zero already.
@@ -284,7 +333,8 @@ static bool read_contents(const struct image *image, unsigned char *contents) {
     int file = (int)syscall(SYS_openat, AT_FDCWD, image->path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return false;
-    bool complete = pread(file, contents, size, offset) == (ssize_t)size;
+    bool complete =
+        is_mapped_file(image, file) && pread(file, contents, size, offset) == (ssize_t)size;
     syscall(SYS_close, file);
     return complete;
 }
@@ -296,8 +346,9 @@ bool image_reset_data(const struct image *image) {
     unsigned char *contents = calloc(1, size);
     bool complete = contents != NULL && read_contents(image, contents);
     if (complete) {
-        keep_relocated(image, image->relocations, image->relocations_size, contents);
-        keep_relocated(image, image->plt_relocations, image->plt_relocations_size, contents);
+        relocate(image, image->relocations, image->relocations_size, contents);
+        relocate(image, image->plt_relocations, image->plt_relocations_size, contents);
+        keep_loaders_own(image, contents);
         memcpy((void *)image->writable_start, contents, size);
     }
     free(contents);

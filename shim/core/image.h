@@ -19,6 +19,7 @@ struct image {
     uintptr_t writable_start; // the part that stays writable: its data without RELRO; both are 0
     uintptr_t writable_end;   // where there is none
     const ElfW(Phdr) * data;  // the program header of the segment that this part is in
+    const ElfW(Dyn) * dynamic;
     const ElfW(Phdr) * headers;
     size_t header_count;
     const ElfW(Sym) * symbols; // all NULL where the image has no dynamic symbols
@@ -37,6 +38,8 @@ struct import {
     const char *name;
     const ElfW(Sym) * symbol; // in the importing image's table
     void **slot;
+    intptr_t addend;
+    bool is_binding; // the loader's alone; else a variable that was initialised with the address
 };
 
 // Calls `visit` for each loaded image but this library and the vDSO, in the order in which the
@@ -66,8 +69,9 @@ void image_visit_imports(const struct image *image,
 bool image_patch_slot(const struct image *image, void **slot, void *value);
 
 // Puts the image's writable data back to what the loader made of it, before any code of the image
-// ran: the file's contents, relocations applied, zeros behind. Returns false with nothing changed
-// where the file can't be read. Only for a child that is still single-threaded.
+// ran: the file's contents, zeros behind, relocations applied (a pointer to another
+// image's symbol stays as it is now). Returns false with nothing changed where the file can't be
+// read or is another by now. Only for a child that is still single-threaded.
 bool image_reset_data(const struct image *image);
 
 // The first symbol of the image that begins and goes on like this, or NULL: for names of C++, whose

@@ -171,6 +171,7 @@ static void inherit(struct object *object, void *context) {
 
 void pending_inherit(void) {
     unsigned count = 0;
+    completion_queue_reset_locks_in_child();
     registry_visit(OBJECT_PENDING, inherit, &count);
     log_write(LOG_DEBUG, "%u operations were pending at fork", count);
 }

@@ -39,14 +39,13 @@ static _Atomic pid_t process_id; // the process for which all of this holds
 static struct lock slow_lock = LOCK_INITIALIZER;
 static THREAD_LOCAL bool working;
 
-// What language runtimes add to a revival.
-#define REVIVAL_STEPS_MAXIMUM 8
-static void (*revival_steps[REVIVAL_STEPS_MAXIMUM])(void);
-static size_t revival_step_count;
+#define RUNTIMES_MAXIMUM 4
+static const struct process_steps *runtimes[RUNTIMES_MAXIMUM];
+static size_t runtime_count;
 
-void process_add_revival_step(void (*step)(void)) {
-    if (revival_step_count < REVIVAL_STEPS_MAXIMUM)
-        revival_steps[revival_step_count++] = step;
+void process_add_steps(const struct process_steps *steps) {
+    if (runtime_count < RUNTIMES_MAXIMUM)
+        runtimes[runtime_count++] = steps;
 }
 
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
@@ -98,6 +97,8 @@ static void attach(void) {
         atomic_store(&protection, PROTECTED);
     if (atomic_load(&protection) == PROTECTED) {
         abseil_find();
+        for (size_t i = 0; i < runtime_count; i++)
+            runtimes[i]->attached();
         log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core.path);
     }
 }
@@ -137,8 +138,8 @@ static void revive(void) {
     for (uint32_t i = 0; i < count; i++)
         grpc.grpc_init();
     settings_replay_after_initialisation();
-    for (size_t i = 0; i < revival_step_count; i++)
-        revival_steps[i]();
+    for (size_t i = 0; i < runtime_count; i++)
+        runtimes[i]->revived();
     pending_inherit();
     log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
               process_generation(), count);

@@ -73,8 +73,15 @@ uint32_t process_initialisations(void);
 // first. Safe before the constructor, from any thread.
 void process_register_handlers(void);
 
-// Adds what is to be done in a child when its gRPC was just initialised anew. From the constructor.
-void process_add_revival_step(void (*step)(void));
+// What a language's runtime adds: in the process that found gRPC, and in a child when its gRPC was
+// just initialised anew. `attached` must not call gRPC: the process may be about to fork.
+struct process_steps {
+    void (*attached)(void);
+    void (*revived)(void);
+};
+
+// Adds them; they stay the caller's. From the constructor.
+void process_add_steps(const struct process_steps *steps);
 
 // The constructor's part. Safe to call again.
 void process_start(void);

@@ -25,6 +25,7 @@ struct shard {
     _Atomic(struct table *) table;
 } __attribute__((aligned(64)));
 
+static bool visiting;
 static struct shard shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
 
 static uint64_t hash(enum object_kind kind, const void *handle, uintptr_t scope) {
@@ -57,17 +58,14 @@ static void place(struct table *table, uint64_t hash, struct object *object) {
     atomic_store_explicit(&table->slots[slot], object, memory_order_release);
 }
 
-// Makes room for one more record, also by dropping tombstones. Under the shard's lock.
-static struct table *grown(struct shard *shard) {
-    struct table *old = atomic_load_explicit(&shard->table, memory_order_relaxed);
-    if (old != NULL && (old->used + 1) * 4 <= old->capacity * 3)
-        return old;
+// Moves the records to a table that is as large as they need. Under the shard's lock.
+static struct table *rebuild(struct shard *shard, struct table *old) {
     size_t capacity = FIRST_CAPACITY;
     while (old != NULL && capacity < (old->live + 1) * 2)
         capacity *= 2;
     struct table *table = calloc(1, sizeof(*table) + capacity * sizeof(table->slots[0]));
     if (table == NULL)
-        return old != NULL && old->used + 1 < old->capacity ? old : NULL;
+        return old;
     table->capacity = capacity;
     for (size_t i = 0; old != NULL && i < old->capacity; i++) {
         struct object *object = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
@@ -77,6 +75,14 @@ static struct table *grown(struct shard *shard) {
     atomic_store_explicit(&shard->table, table, memory_order_release);
     free(old);
     return table;
+}
+
+// A table with room for one more record, or NULL. Under the shard's lock.
+static struct table *grown(struct shard *shard) {
+    struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    if (table == NULL || (table->used + 1) * 4 > table->capacity * 3)
+        table = rebuild(shard, table);
+    return table != NULL && table->used + 1 < table->capacity ? table : NULL;
 }
 
 // The slot of a record, or NULL. `exactly` limits the search to that record. Under the lock.
@@ -129,13 +135,15 @@ struct object *registry_find(enum object_kind kind, const void *handle, uintptr_
 }
 
 // Empties a slot. Under the lock.
-static void clear(struct table *table, _Atomic(struct object *) *slot) {
+static void clear(struct shard *shard, struct table *table, _Atomic(struct object *) *slot) {
     // With nothing behind it no search needs the tombstone.
     size_t next = ((size_t)(slot - table->slots) + 1) & (table->capacity - 1);
     bool last = atomic_load_explicit(&table->slots[next], memory_order_relaxed) == NULL;
-    atomic_store_explicit(slot, last ? NULL : TOMBSTONE, memory_order_release);
     table->live--;
     table->used -= last;
+    atomic_store_explicit(slot, last ? NULL : TOMBSTONE, memory_order_release);
+    if (table->capacity > FIRST_CAPACITY && table->live * 8 < table->capacity && !visiting)
+        rebuild(shard, table);
 }
 
 static struct object *take(enum object_kind kind, const void *handle, uintptr_t scope,
@@ -148,7 +156,7 @@ static struct object *take(enum object_kind kind, const void *handle, uintptr_t 
     _Atomic(struct object *) *slot = find_slot(table, hashed, kind, handle, scope, exactly);
     if (slot != NULL) {
         object = atomic_load_explicit(slot, memory_order_relaxed);
-        clear(table, slot);
+        clear(shard, table, slot);
     }
     lock_release(&shard->lock);
     return object;
@@ -184,7 +192,7 @@ static struct handle_count count_handle(enum object_kind kind, const void *handl
             atomic_fetch_add(&object->handles, 1);
         } else if (atomic_fetch_sub(&object->handles, 1) == 1) {
             count.object = object;
-            clear(table, slot);
+            clear(shard, table, slot);
         }
     }
     lock_release(&shard->lock);
@@ -209,6 +217,7 @@ void registry_remove_object(struct object *object) {
 
 void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
                     void *context) {
+    visiting = true; // `visit` may remove a record, and the table must not move then
     for (size_t i = 0; i < SHARDS; i++) {
         struct table *table = atomic_load(&shards[i].table);
         for (size_t slot = 0; table != NULL && slot < table->capacity; slot++) {
@@ -217,6 +226,7 @@ void registry_visit(enum object_kind kind, void (*visit)(struct object *object, 
                 visit(object, context);
         }
     }
+    visiting = false;
 }
 
 void registry_reset_locks_in_child(void) {

@@ -3,6 +3,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 
+#include <dlfcn.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,6 +89,16 @@ static void add_data(const struct image *image) {
     }
 }
 
+// Whether this is what the loader binds the name to: the first definition, in the program's scope
+// or, for libraries that were loaded locally, at all.
+static bool is_definition(const char *name, uintptr_t address) {
+    struct image image;
+    uintptr_t global = (uintptr_t)dlsym(RTLD_DEFAULT, name);
+    if (global != 0)
+        return global == address;
+    return image_defining(name, &image) && (uintptr_t)image_symbol(&image, name) == address;
+}
+
 // A data symbol that an image defines may be bound to another definition: STB_GNU_UNIQUE symbols
 // (templates' and inline functions' statics) to that of whichever image was loaded first, and any
 // symbol to a copy in a program that is not position-independent. gRPC's data is then there. The
@@ -97,15 +108,16 @@ static void add_bound_elsewhere(const struct image *image, const struct import *
     (void)context;
     const ElfW(Sym) *symbol = import->symbol;
     uintptr_t own = image->base + symbol->st_value;
-    uintptr_t bound = (uintptr_t)*import->slot;
+    uintptr_t bound = (uintptr_t)*import->slot - (uintptr_t)import->addend;
     if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
         symbol->st_size == 0 || bound == 0)
         return;
     // Constants have no state, whoever's are used.
     if (own < image->writable_start || own >= image->writable_end || bound == own)
         return;
-    if (image_contains(image, bound))
-        return; // a pointer with an addend
+    // A variable with the address in it may have been changed by now: ask the loader's way.
+    if (!import->is_binding && !is_definition(import->name, bound))
+        return;
     add_region(bound, bound + symbol->st_size);
     log_write(LOG_DEBUG, "%s of %s is bound elsewhere, %zu bytes", import->name, image->path,
               (size_t)symbol->st_size);

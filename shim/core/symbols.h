@@ -93,7 +93,7 @@
     INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create_ex, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_composite_channel_credentials_create, (grpc_channel_credentials *channel, grpc_call_credentials *call, void *reserved)) \
-    INTERPOSED(grpc_channel_credentials *, grpc_google_default_credentials_create, (grpc_call_credentials *call)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_google_default_credentials_create, (grpc_call_credentials *call, const void *options)) \
     INTERPOSED(grpc_channel_credentials *, grpc_local_credentials_create, (grpc_local_connect_type type)) \
     INTERPOSED(void, grpc_channel_credentials_release, (grpc_channel_credentials *credentials))    \
                                                                                                    \

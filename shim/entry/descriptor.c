@@ -74,6 +74,13 @@ int wrapped_dup(int descriptor) {
     MAKE(libc_function(dup)(descriptor));
 }
 
+static void closed_unless(unsigned first, unsigned last, bool failed) {
+    if (failed)
+        descriptors_not_closed(first, last);
+    else
+        descriptors_closed(first, last);
+}
+
 // Calls what replaces a descriptor: `to` ends, and what takes its place may be gRPC's.
 #define REPLACE(from, to, call)                                                                    \
     do {                                                                                           \
@@ -84,7 +91,7 @@ int wrapped_dup(int descriptor) {
         int opening = unlikely(opens) ? descriptors_opening() : -1;                                \
         int result = call;                                                                         \
         if (unlikely(tracked))                                                                     \
-            descriptors_closed((unsigned)(to), (unsigned)(to));                                    \
+            closed_unless((unsigned)(to), (unsigned)(to), result < 0);                             \
         if (unlikely(opens))                                                                       \
             descriptors_opened(opening, result, -1);                                               \
         return result;                                                                             \
@@ -117,7 +124,7 @@ int wrapped_close_range(unsigned first, unsigned last, int flags) {
                      ? real(first, last, flags)
                      : (int)syscall(SYS_close_range, first, last, flags);
     if (closes)
-        descriptors_closed(first, last);
+        closed_unless(first, last, result != 0);
     return result;
 }
 

@@ -69,11 +69,13 @@ wrapped_grpc_composite_channel_credentials_create(grpc_channel_credentials *chan
                       .constructor = CREDENTIALS_COMPOSITE, .channel = channel, .call = call});
 }
 
+// Options came with 1.7x, the call credentials after 1.30: a function that takes fewer ignores
+// them.
 grpc_channel_credentials *
-wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call) {
+wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call, const void *options) {
     process_enter(CALLER);
     return record(
-        CALLER, grpc.grpc_google_default_credentials_create(real_call(call)),
+        CALLER, grpc.grpc_google_default_credentials_create(real_call(call), options),
         &(struct credentials_recipe){.constructor = CREDENTIALS_GOOGLE_DEFAULT, .call = call});
 }
 

@@ -33,10 +33,14 @@ static bool is_function(const char *mangled, const char *beginning) {
 static void bind_create_call(const struct image *image, const struct import *import,
                              void *context) {
     bool *bound = context;
+    struct image core;
     if (!is_function(import->name, "grpc_channel_create_call") ||
-        *import->slot == (void *)(uintptr_t)create_call_wrapper)
+        *import->slot == (void *)(uintptr_t)create_call_wrapper ||
+        !image_defining(import->name, &core))
         return;
-    create_call_real = *import->slot;
+    // Not what the slot holds: before its first call that is the way to the loader, which would put
+    // the real address into the slot.
+    create_call_real = image_symbol(&core, import->name);
     *bound |= image_patch_slot(image, import->slot, (void *)(uintptr_t)create_call_wrapper);
 }
 
@@ -63,14 +67,11 @@ grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue
     return process_is_protected() ? call_record(call, queue) : call;
 }
 
-void cplusplus_bind(void) {
-    static _Atomic unsigned long long seen;
-    unsigned long long loads = image_loads();
-    if (atomic_exchange(&seen, loads) != loads)
-        image_visit(bind_in, NULL);
-}
 #else
-void cplusplus_bind(void) {
+static bool bind_in(const struct image *image, void *context) {
+    (void)image;
+    (void)context;
+    return true;
 }
 #endif
 
@@ -117,21 +118,42 @@ failed:
 // The virtual table: offset, type, destructors, Add.
 #define VIRTUAL_TABLE_WORDS 8
 
-static bool replace_pool(const struct image *image, void *context) {
+// Where the pools' Add is found, and in which image; known before a fork, for the child must not
+// ask the loader, whose lock may be held by a thread that the child does not have.
+static struct image pool_image;
+static void **_Atomic pool_add;
+
+static bool find_pool(const struct image *image, void *context) {
     (void)context;
     void **table = image_symbol(image, "_ZTVN4grpc17DynamicThreadPoolE");
     void *add = image_symbol(image, "_ZN4grpc17DynamicThreadPool3AddERKSt8functionIFvvEE");
     for (size_t i = 2; table != NULL && add != NULL && i < VIRTUAL_TABLE_WORDS; i++) {
-        if (table[i] == add)
-            return image_patch_slot(image, &table[i], (void *)(uintptr_t)add_task);
+        if (table[i] == add) {
+            pool_image = *image;
+            atomic_store(&pool_add, &table[i]);
+            return true;
+        }
     }
     return false;
 }
 
+void cplusplus_bind(void) {
+    static _Atomic unsigned long long seen;
+    unsigned long long loads = image_loads();
+    if (atomic_exchange(&seen, loads) == loads)
+        return;
+    image_visit(bind_in, NULL);
+    if (atomic_load(&pool_add) == NULL)
+        image_visit(find_pool, NULL);
+}
+
 static void revive(void) {
-    image_visit(replace_pool, NULL);
+    void **slot = atomic_load(&pool_add);
+    if (slot != NULL)
+        image_patch_slot(&pool_image, slot, (void *)(uintptr_t)add_task);
 }
 
 void cplusplus_start(void) {
-    process_add_revival_step(revive);
+    static const struct process_steps steps = {.attached = cplusplus_bind, .revived = revive};
+    process_add_steps(&steps);
 }
