@@ -11,8 +11,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -88,9 +88,7 @@ void abseil_find(void) {
     image_visit(find_in, NULL);
     if (remembered_size == 0)
         return;
-    void *memory =
-        mmap(NULL, remembered_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    remembered = memory == MAP_FAILED ? NULL : memory;
+    remembered = malloc(remembered_size);
     for (size_t i = 0; i < image_count; i++)
         log_write(LOG_DEBUG, "%s has spinlocks, %zu bytes of data", images[i].path,
                   (size_t)(images[i].writable_end - images[i].writable_start));

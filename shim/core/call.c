@@ -1,5 +1,6 @@
 #include "core/call.h"
 
+#include "core/completion_queue.h"
 #include "core/functions.h"
 #include "core/pending.h"
 #include "core/revival.h"
@@ -9,14 +10,16 @@
 struct call {
     struct object object;
     const grpc_completion_queue *queue; // the program's handle
+    grpc_cq_completion_type queue_type;
 };
 
 grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
-    struct call *call = handle != NULL ? calloc(1, sizeof(*call)) : NULL;
+    struct call *call = handle != NULL ? malloc(sizeof(*call)) : NULL;
     if (call == NULL)
         return handle;
     object_initialise(&call->object, OBJECT_CALL, handle);
     call->queue = queue;
+    call->queue_type = completion_queue_type(queue);
     if (!registry_insert(&call->object))
         object_unreference(&call->object);
     return handle;
@@ -31,7 +34,8 @@ grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, s
         pending_start_failed((grpc_completion_queue *)call->queue, handle, operations, count, tag);
         return GRPC_CALL_OK;
     }
-    struct pending *pending = pending_begin(call->queue, handle, operations, count, &tag);
+    struct pending *pending =
+        pending_begin(call->queue, call->queue_type, handle, operations, count, &tag);
     grpc_call_error error = grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
     if (unlikely(error != GRPC_CALL_OK))
         pending_cancel(pending);

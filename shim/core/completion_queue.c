@@ -23,9 +23,10 @@ static struct completion_queue *find(const grpc_completion_queue *handle) {
 
 grpc_completion_queue *completion_queue_record(grpc_completion_queue *handle,
                                                const grpc_completion_queue_attributes *attributes) {
-    struct completion_queue *queue = handle != NULL ? calloc(1, sizeof(*queue)) : NULL;
+    struct completion_queue *queue = handle != NULL ? malloc(sizeof(*queue)) : NULL;
     if (queue == NULL)
         return handle;
+    *queue = (struct completion_queue){.failed = NULL};
     object_initialise(&queue->object, OBJECT_COMPLETION_QUEUE, handle);
     queue->attributes = *attributes;
     queue->lock = (struct lock)LOCK_INITIALIZER;

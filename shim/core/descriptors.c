@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,47 +32,65 @@ struct descriptor {
     struct kernel_object object;
 };
 
-// Reserved at once, so that no thread ever sees it move; a page is only used when it is written.
-struct tables {
-    _Atomic uint64_t bits[DESCRIPTORS_MAXIMUM / 64];
-    struct descriptor descriptors[DESCRIPTORS_MAXIMUM];
+struct descriptors_piece {
+    _Atomic uint64_t bits[DESCRIPTORS_A_PIECE / 64]; // set where the state is not UNUSED
+    struct descriptor descriptors[DESCRIPTORS_A_PIECE];
 };
 
-_Atomic(uint64_t) *_Atomic descriptors_bits;
-static _Atomic(struct tables *) tables;
+_Atomic(struct descriptors_piece *) descriptors_pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE];
 static _Atomic unsigned end; // behind the highest one ever tracked
 static _Atomic int forks_under_way;
 static _Atomic bool some_left_closing;
 static _Atomic pid_t owner; // the process that these tables describe
 static unsigned closed_in_child;
 
-static struct tables *get_tables(void) {
-    struct tables *existing = atomic_load(&tables);
+// The piece of a descriptor; made if need be, on the heap: each mapping of its own costs every fork
+// half a microsecond.
+static struct descriptors_piece *get_piece(int descriptor) {
+    _Atomic(struct descriptors_piece *) *place =
+        &descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE];
+    struct descriptors_piece *existing = atomic_load(place);
     if (existing != NULL)
         return existing;
-    struct tables *made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made == MAP_FAILED) {
+    struct descriptors_piece *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
         static bool said;
         log_once(said, LOG_ERROR,
                  "can't track descriptors, out of memory, children keep them open");
         return NULL;
     }
     atomic_store(&owner, (pid_t)syscall(SYS_getpid));
-    if (atomic_compare_exchange_strong(&tables, &existing, made)) {
-        atomic_store(&descriptors_bits, made->bits);
+    if (atomic_compare_exchange_strong(place, &existing, made))
         return made;
-    }
-    munmap(made, sizeof(*made));
+    free(made);
     return existing;
 }
 
-static void set_bit(struct tables *table, unsigned descriptor) {
-    atomic_fetch_or(&table->bits[descriptor / 64], UINT64_C(1) << (descriptor % 64));
+static struct descriptor *entry_of(int descriptor) {
+    struct descriptors_piece *piece =
+        atomic_load(&descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE]);
+    return &piece->descriptors[descriptor % DESCRIPTORS_A_PIECE];
 }
 
-static void clear_bit(struct tables *table, unsigned descriptor) {
-    atomic_fetch_and(&table->bits[descriptor / 64], ~(UINT64_C(1) << (descriptor % 64)));
+static _Atomic uint64_t *word_of(struct descriptors_piece *piece, int descriptor) {
+    return &piece->bits[descriptor % DESCRIPTORS_A_PIECE / 64];
+}
+
+bool descriptors_tracked_in(const struct descriptors_piece *piece, int descriptor) {
+    const _Atomic uint64_t *word = word_of((struct descriptors_piece *)piece, descriptor);
+    return atomic_load_explicit(word, memory_order_relaxed) >> (descriptor % 64) & 1;
+}
+
+static void set_bit(int descriptor) {
+    struct descriptors_piece *piece =
+        atomic_load(&descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE]);
+    atomic_fetch_or(word_of(piece, descriptor), UINT64_C(1) << (descriptor % 64));
+}
+
+static void clear_bit(int descriptor) {
+    struct descriptors_piece *piece =
+        atomic_load(&descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE]);
+    atomic_fetch_and(word_of(piece, descriptor), ~(UINT64_C(1) << (descriptor % 64)));
 }
 
 // The system call: what it fills is struct stat on the 64-bit architectures, and libc's function
@@ -147,10 +166,9 @@ static struct kernel_object look_at(int descriptor) {
 }
 
 static void remember(const struct kernel_object *object) {
-    struct tables *table = get_tables();
-    if (table == NULL || object->descriptor < 0)
+    if (object->descriptor < 0 || get_piece(object->descriptor) == NULL)
         return;
-    struct descriptor *entry = &table->descriptors[object->descriptor];
+    struct descriptor *entry = entry_of(object->descriptor);
     if (atomic_load(&entry->state) == CLOSED_DURING_FORK) {
         atomic_store(&entry->reopened, true);
         atomic_store(&some_left_closing, true);
@@ -161,7 +179,7 @@ static void remember(const struct kernel_object *object) {
     while (known_end <= (unsigned)object->descriptor &&
            !atomic_compare_exchange_weak(&end, &known_end, (unsigned)object->descriptor + 1)) {
     }
-    set_bit(table, (unsigned)object->descriptor);
+    set_bit(object->descriptor);
 }
 
 void descriptors_opened(int opening, int made, int made_too) {
@@ -184,34 +202,37 @@ void descriptors_opened(int opening, int made, int made_too) {
 
 // Forgets a descriptor that is in this state. Changes nothing where gRPC already got the number
 // again.
-static void forget(struct tables *table, unsigned descriptor, uint32_t state) {
-    if (!atomic_compare_exchange_strong(&table->descriptors[descriptor].state, &state, UNUSED))
+static void forget(int descriptor, uint32_t state) {
+    struct descriptor *entry = entry_of(descriptor);
+    if (!atomic_compare_exchange_strong(&entry->state, &state, UNUSED))
         return;
-    clear_bit(table, descriptor);
+    clear_bit(descriptor);
     // gRPC may have got it again between the two lines above.
-    if (atomic_load(&table->descriptors[descriptor].state) == OPEN)
-        set_bit(table, descriptor);
+    if (atomic_load(&entry->state) == OPEN)
+        set_bit(descriptor);
+}
+
+static void each_of_word(unsigned first, unsigned last, unsigned base, uint64_t bits,
+                         void (*step)(int descriptor)) {
+    for (; bits != 0; bits &= bits - 1) {
+        unsigned descriptor = base + (unsigned)__builtin_ctzll(bits);
+        if (descriptor >= first && descriptor <= last)
+            step((int)descriptor);
+    }
 }
 
 // Calls `step` for each tracked descriptor of the range; `last` is included.
 static void each_tracked(unsigned first, unsigned last, void (*step)(int descriptor)) {
-    struct tables *table = atomic_load(&tables);
     unsigned stop = atomic_load(&end);
-    if (table == NULL || stop == 0)
+    if (stop == 0)
         return;
     last = last < stop - 1 ? last : stop - 1;
-    for (unsigned word = first / 64; word <= last / 64; word++) {
-        uint64_t bits = atomic_load(&table->bits[word]);
-        for (; bits != 0; bits &= bits - 1) {
-            unsigned descriptor = word * 64 + (unsigned)__builtin_ctzll(bits);
-            if (descriptor >= first && descriptor <= last)
-                step((int)descriptor);
-        }
+    for (unsigned base = first / 64 * 64; base <= last; base += 64) {
+        struct descriptors_piece *piece =
+            atomic_load(&descriptors_pieces[base / DESCRIPTORS_A_PIECE]);
+        if (piece != NULL)
+            each_of_word(first, last, base, atomic_load(word_of(piece, (int)base)), step);
     }
-}
-
-static struct descriptor *entry_of(int descriptor) {
-    return &atomic_load(&tables)->descriptors[descriptor];
 }
 
 static void mark_closing(int descriptor) {
@@ -229,12 +250,12 @@ static void mark_closed_during_fork(int descriptor) {
 }
 
 static void forget_closing(int descriptor) {
-    forget(atomic_load(&tables), (unsigned)descriptor, CLOSING);
+    forget(descriptor, CLOSING);
 }
 
 static void forget_after_fork(int descriptor) {
     atomic_store(&entry_of(descriptor)->reopened, false);
-    forget(atomic_load(&tables), (unsigned)descriptor, CLOSED_DURING_FORK);
+    forget(descriptor, CLOSED_DURING_FORK);
 }
 
 static bool in_own_memory(void) {
@@ -287,7 +308,7 @@ static void close_in_child(int descriptor) {
     close_if_same(&entry->object, atomic_load(&entry->reopened));
     atomic_store(&entry->state, UNUSED);
     atomic_store(&entry->reopened, false);
-    clear_bit(atomic_load(&tables), (unsigned)descriptor);
+    clear_bit(descriptor);
 }
 
 // How long a child waits for a thread of its parent that is between two lines: it may be preempted,

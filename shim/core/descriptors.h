@@ -18,19 +18,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One bit per descriptor that is or was just now gRPC's. NULL until gRPC opens its first.
-extern _Atomic(uint64_t) *_Atomic descriptors_bits;
-
 // More than any descriptor limit that a kernel allows by default (fs.nr_open is 2^20).
 #define DESCRIPTORS_MAXIMUM (1 << 20)
 
+// The table comes in pieces, made when gRPC gets the first descriptor of one and never moved or
+// freed.
+#define DESCRIPTORS_A_PIECE 1024
+struct descriptors_piece;
+extern _Atomic(struct descriptors_piece *)
+    descriptors_pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE];
+
+// Whether a descriptor is in a piece's table; the slow part of the next function.
+bool descriptors_tracked_in(const struct descriptors_piece *piece, int descriptor);
+
 // Whether a descriptor is gRPC's. What every close() in the process pays.
 static inline bool descriptors_tracked(int descriptor) {
-    _Atomic(uint64_t) *bits = atomic_load_explicit(&descriptors_bits, memory_order_relaxed);
-    if (likely(bits == NULL) || (unsigned)descriptor >= DESCRIPTORS_MAXIMUM)
+    if ((unsigned)descriptor >= DESCRIPTORS_MAXIMUM)
         return false;
-    uint64_t word = atomic_load_explicit(&bits[descriptor / 64], memory_order_relaxed);
-    return word >> (descriptor % 64) & 1;
+    struct descriptors_piece *piece = atomic_load_explicit(
+        &descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE], memory_order_relaxed);
+    return unlikely(piece != NULL) && descriptors_tracked_in(piece, descriptor);
 }
 
 // To be called before and after gRPC makes descriptors: `made` are those it got (-1 is none). What

@@ -20,12 +20,13 @@
 
 struct pending;
 
-// Notes an operation on the program's queue before it is started. `call` (the program's; NULL for
-// operations of channels) and `operations` say what it sets. `*tag` is the program's and may be
-// replaced by the one to hand to gRPC. Returns NULL where nothing is tracked: a callback queue,
-// whose tags are functions that gRPC calls. Any thread.
-struct pending *pending_begin(const grpc_completion_queue *queue, const grpc_call *call,
-                              const grpc_op *operations, size_t count, void **tag);
+// Notes an operation on the program's queue of this type before it is started. `call` (the
+// program's; NULL for operations of channels) and `operations` say what it sets. `*tag` is the
+// program's and may be replaced by the one to hand to gRPC. Returns NULL where nothing is tracked:
+// a callback queue, whose tags are functions that gRPC calls. Any thread.
+struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
+                              const grpc_call *call, const grpc_op *operations, size_t count,
+                              void **tag);
 
 // The operation makes a call, on `queue_of_call`: it is recorded when the tag comes back as
 // succeeded. NULL is ignored.

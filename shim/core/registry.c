@@ -5,9 +5,10 @@
 
 #include <stdlib.h>
 
-// Enough that eight calling threads seldom meet (a power of two).
-#define SHARDS 64
-#define FIRST_CAPACITY 64
+// Enough that eight calling threads seldom meet (a power of two), and few enough that all of them
+// stay in a core's first cache.
+#define SHARDS 16
+#define FIRST_CAPACITY 32
 
 // A slot that held a record: searches go on behind it.
 #define TOMBSTONE ((struct object *)1)
@@ -112,15 +113,26 @@ void object_initialise(struct object *object, enum object_kind kind, void *handl
     atomic_init(&object->references, 1);
 }
 
-bool registry_insert(struct object *object) {
+static bool insert(struct object *object, bool only_if_new) {
     uint64_t hashed = hash(object->kind, object->handle, object->scope);
     struct shard *shard = shard_of(hashed);
     lock_acquire(&shard->lock);
     struct table *table = grown(shard);
-    if (table != NULL)
+    bool inserted =
+        table != NULL && (!only_if_new || find_slot(table, hashed, object->kind, object->handle,
+                                                    object->scope, NULL) == NULL);
+    if (inserted)
         place(table, hashed, object);
     lock_release(&shard->lock);
-    return table != NULL;
+    return inserted;
+}
+
+bool registry_insert(struct object *object) {
+    return insert(object, false);
+}
+
+bool registry_insert_new(struct object *object) {
+    return insert(object, true);
 }
 
 struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope) {

@@ -54,6 +54,9 @@ void object_initialise(struct object *object, enum object_kind kind, void *handl
 // Any thread.
 bool registry_insert(struct object *object);
 
+// The same, but nothing is added where there is a record of the same kind, handle and scope.
+bool registry_insert_new(struct object *object);
+
 // The record, or NULL. It stays valid as long as the program keeps the object, which is what the
 // program has to do while it uses it. Any thread.
 struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope);

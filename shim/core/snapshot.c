@@ -5,8 +5,8 @@
 
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define IMAGES_MAXIMUM 8
 #define REGIONS_MAXIMUM 1024
@@ -135,12 +135,12 @@ bool snapshot_take(void) {
     }
     if (overflow || total == 0)
         return false;
-    copy = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (copy == MAP_FAILED)
+    // On the heap: each mapping of its own costs every fork half a microsecond.
+    copy = malloc(total);
+    if (copy == NULL)
         return false;
     for (size_t i = 0; i < region_count; i++)
         memcpy(copy + regions[i].offset, regions[i].address, regions[i].size);
-    mprotect(copy, total, PROT_READ);
     log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", total, region_count);
     return true;
 }

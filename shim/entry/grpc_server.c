@@ -1,6 +1,7 @@
 // Servers. Those of the parent do nothing in a child and end at once.
 #include "core/call.h"
 #include "core/channel_arguments.h"
+#include "core/completion_queue.h"
 #include "core/pending.h"
 #include "core/revival.h"
 #include "core/server.h"
@@ -73,7 +74,8 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
         pending_start_finished(queue, 0, tag);
         return GRPC_CALL_OK;
     }
-    struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
+    struct pending *pending =
+        pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
     pending_makes_call(pending, call, queue_of_call);
     grpc_call_error error = grpc.grpc_server_request_call(
         server, call, details, metadata, real_queue(queue_of_call), real_queue(queue), tag);
@@ -92,7 +94,8 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
         pending_start_finished(queue, 0, tag);
         return GRPC_CALL_OK;
     }
-    struct pending *pending = pending_begin(queue, NULL, NULL, 0, &tag);
+    struct pending *pending =
+        pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
     pending_makes_call(pending, call, queue_of_call);
     grpc_call_error error =
         grpc.grpc_server_request_registered_call(server, method, call, deadline, metadata, payload,
@@ -109,7 +112,7 @@ void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completio
         pending_start_finished(queue, 1, tag);
         return;
     }
-    pending_begin(queue, NULL, NULL, 0, &tag);
+    pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
     grpc.grpc_server_shutdown_and_notify(server, real_queue(queue), tag);
 }
 

@@ -56,7 +56,7 @@ static struct pending *begin(grpc_completion_queue *on, const grpc_call *of, voi
                              void **changed) {
     const grpc_op operation = {.op = GRPC_OP_SEND_INITIAL_METADATA};
     *changed = with;
-    return pending_begin(on, of, &operation, 1, changed);
+    return pending_begin(on, completion_queue_type(on), of, &operation, 1, changed);
 }
 
 static grpc_event completed(void *with) {
@@ -197,9 +197,11 @@ static void inherit_batches(void) {
     size_t count = make_operations(operations, &results);
     grpc_byte_buffer *message = (grpc_byte_buffer *)&addresses[9];
     const grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message = {&message}};
-    require(pending_begin(queue, call, operations, count, &changed) != NULL);
+    require(pending_begin(queue, completion_queue_type(queue), call, operations, count, &changed) !=
+            NULL);
     changed = other_tag;
-    require(pending_begin(queue, call, &receive, 1, &changed) != NULL);
+    require(pending_begin(queue, completion_queue_type(queue), call, &receive, 1, &changed) !=
+            NULL);
     become_child();
     pending_inherit();
     require(results.status == 77 && message != NULL); // until the program gets the tags
