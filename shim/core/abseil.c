@@ -1,5 +1,6 @@
 #include "core/abseil.h"
 
+#include "base/compiler.h"
 #include "base/log.h"
 #include "core/image.h"
 #include "core/snapshot.h"
@@ -36,7 +37,10 @@ static size_t remembered_size;
 static void (*set_deadlock_detection)(int mode);
 static void *(*allocate)(size_t size); // LowLevelAlloc::Alloc
 static struct image allocator;         // the image that has it
-static bool probing;                   // whether the allocator's lock has a holder
+static unsigned char *allocator_data;  // its data on the first day
+static THREAD_LOCAL bool probing;      // whether the allocator's lock has a holder
+static struct image pool;              // the image that has RandenPool
+static unsigned char *pool_data;
 static jmp_buf probe;
 
 static bool begins_with(const char *name, const char *beginning) {
@@ -74,8 +78,15 @@ static bool find_in(const struct image *image, void *context) {
     bind_function(&set_deadlock_detection, image, "SetMutexDeadlockDetectionMode");
     if (allocate == NULL) {
         bind_function(&allocate, image, "13LowLevelAlloc5AllocEm");
-        if (allocate != NULL)
+        if (allocate != NULL) {
             allocator = *image;
+            allocator_data = image_original_data(image);
+        }
+    }
+    if (pool_data == NULL &&
+        image_symbol_like(image, "_ZN4absl", "15random_internal10RandenPool") != NULL) {
+        pool = *image;
+        pool_data = image_original_data(image);
     }
     if (image_count < IMAGES_MAXIMUM) {
         images[image_count++] = *image;
@@ -95,6 +106,7 @@ void abseil_find(void) {
 }
 
 void abseil_remember_in_child(void) {
+    probing = false;
     unsigned char *to = remembered;
     for (size_t i = 0; to != NULL && i < image_count; i++) {
         size_t size = images[i].writable_end - images[i].writable_start;
@@ -116,13 +128,22 @@ static uint32_t *remembered_word(const void *word) {
     return NULL;
 }
 
+static bool is_held(uint32_t value) {
+    return value == ONCE_RUNNING || value == ONCE_WAITER || (value & SPINLOCK_HELD);
+}
+
+static bool remembered_as_held(_Atomic uint32_t *word) {
+    uint32_t *copy = remembered_word((const void *)word);
+    return copy != NULL && is_held(__atomic_load_n(copy, __ATOMIC_ACQUIRE));
+}
+
 // Frees the word if its holder stayed behind in the parent. The remembered value is cleared first,
 // so that of several waiters one does it.
 static bool free_dead(_Atomic uint32_t *word) {
     uint32_t *copy = remembered_word((const void *)word);
     uint32_t then = copy != NULL ? __atomic_load_n(copy, __ATOMIC_ACQUIRE) : 0;
     bool once = then == ONCE_RUNNING || then == ONCE_WAITER;
-    if (!once && !(then & SPINLOCK_HELD))
+    if (!is_held(then))
         return false;
     if (!__atomic_compare_exchange_n(copy, &then, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return false;
@@ -141,7 +162,7 @@ static bool free_dead(_Atomic uint32_t *word) {
 static void delay(_Atomic uint32_t *word, uint32_t value, int loop, int mode) {
     (void)loop;
     (void)mode;
-    if (probing)
+    if (probing && remembered_as_held(word))
         longjmp(probe, 1);
     int saved_errno = errno;
     if (free_dead(word))
@@ -174,11 +195,13 @@ static void repair_allocator(void) {
         return;
     }
     probing = false;
-    bool reset = image_reset_data(&allocator);
+    bool reset = allocator_data != NULL;
+    if (reset)
+        image_put_data(&allocator, allocator_data);
     for (size_t i = 0; reset && i < SPARE_BLOCKS; i++)
         allocate(1);
     log_write(LOG_INFO, "abseil's allocator was in use at fork, %s",
-              reset ? "it starts afresh" : "its data can't be read, it may be damaged");
+              reset ? "it starts afresh" : "its file can't be read, it may be damaged");
 }
 
 void abseil_release_in_child(void) {
@@ -191,4 +214,8 @@ void abseil_release_in_child(void) {
         set_deadlock_detection(ON_DEADLOCK_CYCLE_IGNORE);
     if (bound)
         repair_allocator();
+    // The pool of random numbers has its spinlocks on the heap, where a dead holder can't be told;
+    // a child should not go on with its parent's numbers anyway. It is made anew on its first use.
+    if (pool_data != NULL)
+        image_put_data(&pool, pool_data);
 }

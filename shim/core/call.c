@@ -20,8 +20,7 @@ grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
     object_initialise(&call->object, OBJECT_CALL, handle);
     call->queue = queue;
     call->queue_type = completion_queue_type(queue);
-    if (!registry_insert(&call->object))
-        object_unreference(&call->object);
+    object_record(&call->object);
     return handle;
 }
 

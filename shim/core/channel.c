@@ -20,6 +20,8 @@ struct channel {
     enum channel_constructor constructor;
     char *target;
     struct object *credentials;
+    // Credentials that have no record are used as they were inherited.
+    const grpc_channel_credentials *inherited_credentials;
     struct channel_arguments *arguments;
     grpc_status_code status;
     char *message;
@@ -40,10 +42,10 @@ grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *
     channel->message = copy_string(recipe->message);
     channel->status = recipe->status;
     channel->arguments = channel_arguments_copy(recipe->arguments);
+    channel->inherited_credentials = recipe->credentials;
     if (recipe->credentials != NULL)
         channel->credentials = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->credentials, 0);
-    if (!registry_insert(&channel->object))
-        object_unreference(&channel->object);
+    object_record(&channel->object);
     return handle;
 }
 
@@ -75,6 +77,8 @@ static void *build(struct object *object) {
     const struct channel *channel = (const struct channel *)object;
     bool temporary;
     void *credentials = object_borrow(channel->credentials, &temporary);
+    if (channel->credentials == NULL)
+        credentials = (void *)(uintptr_t)channel->inherited_credentials;
     grpc_channel_args *arguments = channel_arguments_begin_use_of_copy(channel->arguments);
     grpc_channel *made = make(channel, credentials, arguments);
     object_return(channel->credentials, credentials, temporary);

@@ -30,8 +30,7 @@ grpc_completion_queue *completion_queue_record(grpc_completion_queue *handle,
     object_initialise(&queue->object, OBJECT_COMPLETION_QUEUE, handle);
     queue->attributes = *attributes;
     queue->lock = (struct lock)LOCK_INITIALIZER;
-    if (!registry_insert(&queue->object))
-        object_unreference(&queue->object);
+    object_record(&queue->object);
     return handle;
 }
 

@@ -6,11 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What credentials are composed of. Those that have no record (TLS with certificate providers,
+// ALTS, STS, XDS) are used as they were inherited: the parent's heap stays in the child.
+struct part {
+    struct object *record;
+    const void *inherited;
+};
+
 struct credentials {
     struct object object;
     enum credentials_constructor constructor;
     char *text[CREDENTIALS_TEXTS];
-    struct object *channel, *call, *call_too;
+    struct part channel, call, call_too;
     int number;
     gpr_timespec time;
     bool has_verify;
@@ -33,6 +40,13 @@ static void copy_callbacks(struct credentials *credentials,
     }
 }
 
+static struct part make_part(enum object_kind kind, const void *handle) {
+    return (struct part){
+        .record = handle != NULL ? registry_acquire(kind, handle, 0) : NULL,
+        .inherited = handle,
+    };
+}
+
 static void record(enum object_kind kind, void *handle, const struct credentials_recipe *recipe) {
     struct credentials *credentials = handle != NULL ? calloc(1, sizeof(*credentials)) : NULL;
     if (credentials == NULL)
@@ -41,23 +55,33 @@ static void record(enum object_kind kind, void *handle, const struct credentials
     credentials->constructor = recipe->constructor;
     for (size_t i = 0; i < CREDENTIALS_TEXTS; i++)
         credentials->text[i] = recipe->text[i] != NULL ? strdup(recipe->text[i]) : NULL;
-    if (recipe->channel != NULL)
-        credentials->channel = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->channel, 0);
-    if (recipe->call != NULL)
-        credentials->call = registry_acquire(OBJECT_CALL_CREDENTIALS, recipe->call, 0);
-    if (recipe->call_too != NULL)
-        credentials->call_too = registry_acquire(OBJECT_CALL_CREDENTIALS, recipe->call_too, 0);
+    credentials->channel = make_part(OBJECT_CHANNEL_CREDENTIALS, recipe->channel);
+    credentials->call = make_part(OBJECT_CALL_CREDENTIALS, recipe->call);
+    credentials->call_too = make_part(OBJECT_CALL_CREDENTIALS, recipe->call_too);
     credentials->number = recipe->number;
     credentials->time = recipe->time;
     copy_callbacks(credentials, recipe);
-    if (!registry_insert(&credentials->object))
-        object_unreference(&credentials->object);
+    object_record(&credentials->object);
+}
+
+// Since 1.51 insecure credentials are a singleton, which gRPC hands out again and again: the
+// handles of its one record are counted. For everything else a record under the address of a new
+// object is old.
+static bool is_known_singleton(const void *handle, const struct credentials_recipe *recipe) {
+    if (recipe->constructor != CREDENTIALS_INSECURE)
+        return false;
+    struct object *known = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, handle, 0);
+    bool same = known != NULL && !object_is_inherited(known) &&
+                ((const struct credentials *)known)->constructor == CREDENTIALS_INSECURE;
+    if (same)
+        registry_add_handle(OBJECT_CHANNEL_CREDENTIALS, handle);
+    object_unreference(known);
+    return same;
 }
 
 grpc_channel_credentials *credentials_record(grpc_channel_credentials *handle,
                                              const struct credentials_recipe *recipe) {
-    // A singleton that gRPC handed out before is not recorded twice.
-    if (!registry_add_handle(OBJECT_CHANNEL_CREDENTIALS, handle).found)
+    if (!is_known_singleton(handle, recipe))
         record(OBJECT_CHANNEL_CREDENTIALS, handle, recipe);
     return handle;
 }
@@ -123,16 +147,23 @@ static void *make(const struct credentials *credentials, grpc_channel_credential
     }
 }
 
+static void *borrow(const struct part *part, bool *temporary) {
+    *temporary = false;
+    return part->record != NULL ? object_borrow(part->record, temporary)
+                                : (void *)(uintptr_t)part->inherited;
+}
+
 static void *build(struct object *object) {
     const struct credentials *credentials = (const struct credentials *)object;
-    struct object *parts[] = {credentials->channel, credentials->call, credentials->call_too};
+    const struct part *parts[] = {&credentials->channel, &credentials->call,
+                                  &credentials->call_too};
     void *real[3];
     bool temporary[3];
     for (size_t i = 0; i < 3; i++)
-        real[i] = object_borrow(parts[i], &temporary[i]);
+        real[i] = borrow(parts[i], &temporary[i]);
     void *made = make(credentials, real[0], real[1], real[2]);
     for (size_t i = 0; i < 3; i++)
-        object_return(parts[i], real[i], temporary[i]);
+        object_return(parts[i]->record, real[i], temporary[i]);
     return made;
 }
 
@@ -148,9 +179,9 @@ static void dispose(struct object *object) {
     struct credentials *credentials = (struct credentials *)object;
     for (size_t i = 0; i < CREDENTIALS_TEXTS; i++)
         free(credentials->text[i]);
-    object_unreference(credentials->channel);
-    object_unreference(credentials->call);
-    object_unreference(credentials->call_too);
+    object_unreference(credentials->channel.record);
+    object_unreference(credentials->call.record);
+    object_unreference(credentials->call_too.record);
 }
 
 const struct object_operations credentials_operations = {build, destroy_channel_credentials,

@@ -339,9 +339,8 @@ static void close_being_opened(void) {
             close_if_same(&entry->objects[0], false);
             close_if_same(&entry->objects[1], false);
         } else {
-            log_write(LOG_ERROR,
-                      "the parent does not say what it was opening at fork, a descriptor "
-                      "of its gRPC may stay open");
+            log_write(LOG_INFO, "the parent does not say what it was opening at fork, a descriptor "
+                                "of its gRPC may stay open");
         }
     }
     // What is shared with the parent is the parent's; this process makes its own when it opens

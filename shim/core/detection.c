@@ -44,11 +44,28 @@ static bool holds_grpc(const struct image *image) {
     return false;
 }
 
+// Images that were searched in vain: that may take milliseconds.
+#define IN_VAIN_MAXIMUM 16
+static _Atomic uintptr_t in_vain[IN_VAIN_MAXIMUM];
+static _Atomic size_t in_vain_count;
+
+static bool was_in_vain(const struct image *image) {
+    for (size_t i = 0; i < IN_VAIN_MAXIMUM; i++) {
+        if (atomic_load(&in_vain[i]) == image->start)
+            return true;
+    }
+    return atomic_load(&in_vain_count) >= IN_VAIN_MAXIMUM;
+}
+
 static bool look(const struct image *image, void *caller) {
     if (!image_contains(image, (uintptr_t)caller))
         return false;
+    if (was_in_vain(image))
+        return true;
     if (holds_grpc(image))
         atomic_store(&found, image->path);
+    else
+        atomic_store(&in_vain[atomic_fetch_add(&in_vain_count, 1) % IN_VAIN_MAXIMUM], image->start);
     return true;
 }
 

@@ -3,7 +3,6 @@
 #include "base/compiler.h"
 #include "base/log.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 struct grpc_functions grpc;
@@ -72,8 +71,9 @@ bool function_present(const void *member) {
 }
 
 void functions_bind_libc(void *member, const char *name) {
-    void *address = dlsym(RTLD_NEXT, name);
-    if (address == NULL)
-        address = (void *)(uintptr_t)absent_from_libc;
+    struct image image;
+    void *address = image_defining_in(IMAGES_BEHIND, name, &image)
+                        ? image_symbol(&image, name)
+                        : (void *)(uintptr_t)absent_from_libc;
     memcpy(member, &address, sizeof(address));
 }

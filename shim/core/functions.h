@@ -45,11 +45,12 @@ void functions_bind_ares(void);
 // True where a bound function exists; the argument points to a member of `grpc` or `libc_bound`.
 bool function_present(const void *member);
 
-// Binds one of libc's functions, a member of libc_bound. One at a time, because each look-up
-// touches some five pages of libc (all twenty of them: 200 KiB of resident memory in every
-// program), and on first use, because the order in which libraries are constructed is not ours.
-// That is as safe as the loader's own lazy binding, but that dlsym waits for a dlopen by another
-// thread. A function that this libc lacks is bound to one that returns 0. Any thread.
+// Binds one of libc's functions, a member of libc_bound, to the first definition behind this
+// library's, as RTLD_NEXT would; without dlsym, which waits while another thread runs a constructor
+// (measured: a constructor that waited for a thread that called close() hung). One at a time,
+// because each look-up touches some five pages of libc (all twenty of them: 200 KiB of resident
+// memory in every program), and on first use, because the order in which libraries are constructed
+// is not ours. A function that this libc lacks is bound to one that returns 0. Any thread.
 void functions_bind_libc(void *member, const char *name);
 
 #define ares_function(name)                                                                        \

@@ -4,8 +4,10 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,11 +90,13 @@ static void read_dynamic(struct image *image, const ElfW(Dyn) * dynamic) {
 struct visit {
     bool (*visit)(const struct image *image, void *context);
     void *context;
+    enum image_scope scope;
+    bool past_own; // whether this library came by
 };
 
 static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
-    const struct visit *visit = context;
+    struct visit *visit = context;
     struct image image = {
         .path = info->dlpi_name,
         .base = info->dlpi_addr,
@@ -101,18 +105,63 @@ static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
     };
     const ElfW(Dyn) *dynamic = NULL;
     read_segments(&image, info, &dynamic);
-    if (dynamic == NULL || image_contains(&image, (uintptr_t)&own_marker))
+    if (dynamic == NULL || strncmp(image.path, "linux-vdso", 10) == 0 ||
+        strncmp(image.path, "linux-gate", 10) == 0)
         return 0;
-    if (strncmp(image.path, "linux-vdso", 10) == 0 || strncmp(image.path, "linux-gate", 10) == 0)
+    bool own = image_contains(&image, (uintptr_t)&own_marker);
+    bool wanted = visit->scope == IMAGES_ALL || (visit->scope == IMAGES_OTHERS && !own) ||
+                  (visit->scope == IMAGES_BEHIND && visit->past_own);
+    visit->past_own |= own;
+    if (!wanted)
         return 0;
     image.dynamic = dynamic;
     read_dynamic(&image, dynamic);
     return visit->visit(&image, visit->context);
 }
 
-bool image_visit(bool (*visit)(const struct image *image, void *context), void *context) {
-    struct visit closure = {visit, context};
+// The loader's lock may be held for ever by a thread that a child does not have: glibc does not
+// free dl_load_write_lock in a child (measured with 2.36: 5 of 5 children hang in dl_iterate_phdr
+// while a thread of the parent is in it). So a child reads the list that the loader keeps for
+// debuggers, without a lock.
+static _Atomic bool in_child;
+
+void image_note_fork(void) {
+    atomic_store(&in_child, true);
+}
+
+static bool describe(const struct link_map *map, struct dl_phdr_info *info) {
+    bool program = map->l_name[0] == '\0' && map->l_prev == NULL;
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)map->l_addr;
+    *info = (struct dl_phdr_info){.dlpi_addr = map->l_addr, .dlpi_name = map->l_name};
+    if (program) {
+        info->dlpi_phdr = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+        info->dlpi_phnum = (ElfW(Half))getauxval(AT_PHNUM);
+    } else if (strncmp(map->l_name, "linux-", 6) != 0) {
+        info->dlpi_phdr = (const ElfW(Phdr) *)(map->l_addr + header->e_phoff);
+        info->dlpi_phnum = header->e_phnum;
+    }
+    return info->dlpi_phdr != NULL;
+}
+
+static bool visit_in_child(struct visit *visit) {
+    for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next) {
+        struct dl_phdr_info info;
+        if (describe(map, &info) && visit_one(&info, sizeof(info), visit))
+            return true;
+    }
+    return false;
+}
+
+bool image_visit_scope(enum image_scope scope,
+                       bool (*visit)(const struct image *image, void *context), void *context) {
+    struct visit closure = {visit, context, scope, false};
+    if (atomic_load(&in_child))
+        return visit_in_child(&closure);
     return dl_iterate_phdr(visit_one, &closure) != 0;
+}
+
+bool image_visit(bool (*visit)(const struct image *image, void *context), void *context) {
+    return image_visit_scope(IMAGES_OTHERS, visit, context);
 }
 
 static int read_loads(struct dl_phdr_info *info, size_t size, void *context) {
@@ -123,6 +172,11 @@ static int read_loads(struct dl_phdr_info *info, size_t size, void *context) {
 
 unsigned long long image_loads(void) {
     unsigned long long loads = 0;
+    if (atomic_load(&in_child)) {
+        for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next)
+            loads++;
+        return loads;
+    }
     dl_iterate_phdr(read_loads, &loads);
     return loads;
 }
@@ -201,8 +255,12 @@ static bool defines(const struct image *image, void *context) {
 }
 
 bool image_defining(const char *name, struct image *found) {
+    return image_defining_in(IMAGES_OTHERS, name, found);
+}
+
+bool image_defining_in(enum image_scope scope, const char *name, struct image *found) {
     struct definition definition = {name, found};
-    return image_visit(defines, &definition);
+    return image_visit_scope(scope, defines, &definition);
 }
 
 #if defined(__x86_64__)
@@ -339,20 +397,31 @@ static bool read_contents(const struct image *image, unsigned char *contents) {
     return complete;
 }
 
-bool image_reset_data(const struct image *image) {
+unsigned char *image_original_data(const struct image *image) {
     size_t size = image->writable_end - image->writable_start;
     if (image->has_packed_relocations || size == 0)
-        return false;
+        return NULL;
     unsigned char *contents = calloc(1, size);
-    bool complete = contents != NULL && read_contents(image, contents);
-    if (complete) {
-        relocate(image, image->relocations, image->relocations_size, contents);
-        relocate(image, image->plt_relocations, image->plt_relocations_size, contents);
-        keep_loaders_own(image, contents);
-        memcpy((void *)image->writable_start, contents, size);
+    if (contents == NULL || !read_contents(image, contents)) {
+        free(contents);
+        return NULL;
     }
+    relocate(image, image->relocations, image->relocations_size, contents);
+    relocate(image, image->plt_relocations, image->plt_relocations_size, contents);
+    keep_loaders_own(image, contents);
+    return contents;
+}
+
+void image_put_data(const struct image *image, const unsigned char *contents) {
+    memcpy((void *)image->writable_start, contents, image->writable_end - image->writable_start);
+}
+
+bool image_reset_data(const struct image *image) {
+    unsigned char *contents = image_original_data(image);
+    if (contents != NULL)
+        image_put_data(image, contents);
     free(contents);
-    return complete;
+    return contents != NULL;
 }
 
 bool image_pin(const struct image *image) {

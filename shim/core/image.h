@@ -42,10 +42,22 @@ struct import {
     bool is_binding; // the loader's alone; else a variable that was initialised with the address
 };
 
-// Calls `visit` for each loaded image but this library and the vDSO, in the order in which the
-// loader searches them, until it returns true; returns whether it did. The loader's lock is held
-// meanwhile: `visit` must not load anything. Not async-signal-safe.
+// Which images are visited: all; all but this library; those that the loader searches after it.
+enum image_scope { IMAGES_ALL, IMAGES_OTHERS, IMAGES_BEHIND };
+
+// Calls `visit` for each loaded image of the scope but the vDSO, in the order in which the loader
+// searches them, until it returns true; returns whether it did. The loader's list is locked
+// meanwhile, but not in a child: `visit` must not load anything. Never waits for a thread that runs
+// an image's constructor. Not async-signal-safe.
+bool image_visit_scope(enum image_scope scope,
+                       bool (*visit)(const struct image *image, void *context), void *context);
+
+// The same for all others than this library.
 bool image_visit(bool (*visit)(const struct image *image, void *context), void *context);
+
+// This process is a child made by fork(): from now on the loader's lock is not taken. Child,
+// async-signal-safe.
+void image_note_fork(void);
 
 // How many images have been loaded since the process began. Not async-signal-safe.
 unsigned long long image_loads(void);
@@ -54,7 +66,9 @@ unsigned long long image_loads(void);
 // library built in the last fifteen years has. Takes no lock.
 void *image_symbol(const struct image *image, const char *name);
 
-// The first image that defines the symbol, in *found. Not async-signal-safe.
+// The first image that defines the symbol, in *found: of the scope, or of all others than this
+// library. Not async-signal-safe.
+bool image_defining_in(enum image_scope scope, const char *name, struct image *found);
 bool image_defining(const char *name, struct image *found);
 
 // Calls `visit` for each import and each reference to a data symbol that the image has
@@ -68,18 +82,25 @@ void image_visit_imports(const struct image *image,
 // changed where the kernel refuses. The page is writable for a moment.
 bool image_patch_slot(const struct image *image, void **slot, void *value);
 
-// Puts the image's writable data back to what the loader made of it, before any code of the image
-// ran: the file's contents, zeros behind, relocations applied (a pointer to another
-// image's symbol stays as it is now). Returns false with nothing changed where the file can't be
-// read or is another by now. Only for a child that is still single-threaded.
+// What the loader made of the image's writable data before any code of the image ran: the file's
+// contents, zeros behind, relocations applied (a pointer to another image's symbol as it is now).
+// The caller frees it. NULL where the file can't be read or is another by now. Reads the file.
+unsigned char *image_original_data(const struct image *image);
+
+// Writes such contents over the image's data. Only where no other thread runs code of the image.
+void image_put_data(const struct image *image, const unsigned char *contents);
+
+// Both at once; false with nothing changed where the first fails.
 bool image_reset_data(const struct image *image);
 
 // The first symbol of the image that begins and goes on like this, or NULL: for names of C++, whose
 // inline namespaces carry versions. Takes no lock.
 void *image_symbol_like(const struct image *image, const char *beginning, const char *part);
 
-// Keeps the image loaded to the end of the process (dlopen(3): RTLD_NOLOAD, RTLD_NODELETE), which
-// dlclose would otherwise end under the shim's feet. Returns false where the loader refuses.
+// Takes the loader's lock, which another thread holds while it runs a constructor: nothing of ours
+// may be locked. Keeps the image loaded to the end of the process (dlopen(3): RTLD_NOLOAD,
+// RTLD_NODELETE), which dlclose would otherwise end under the shim's feet. Returns false where the
+// loader refuses.
 bool image_pin(const struct image *image);
 
 static inline bool image_contains(const struct image *image, uintptr_t address) {

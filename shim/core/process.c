@@ -48,6 +48,11 @@ void process_add_steps(const struct process_steps *steps) {
         runtimes[runtime_count++] = steps;
 }
 
+void process_channel_made(void) {
+    for (size_t i = 0; i < runtime_count; i++)
+        runtimes[i]->channel_made();
+}
+
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
 // the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
 // needed; the others may be part of it.
@@ -65,20 +70,29 @@ static bool is_library_of_grpc(const struct image *core) {
     return strncmp(slash != NULL ? slash + 1 : core->path, "libgrpc", 7) == 0;
 }
 
-static bool add_images(const struct image *core) {
-    if (!snapshot_add_image(core) || !image_pin(core))
+// Does something with each of gRPC's images; false where it fails.
+static bool with_images(const struct image *core, bool (*action)(const struct image *image)) {
+    if (!action(core))
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
         struct image companion;
-        if (image_symbol(core, companion_symbols[i]) != NULL)
-            continue;
-        if (image_defining(companion_symbols[i], &companion) &&
-            (!snapshot_add_image(&companion) || !image_pin(&companion)))
+        if (image_symbol(core, companion_symbols[i]) == NULL &&
+            image_defining(companion_symbols[i], &companion) && !action(&companion))
             return false;
     }
     return true;
 }
 
+// Before slow_lock is taken: the loader's lock, which pinning takes, is held by a thread that runs
+// a constructor, and that thread may be waiting for slow_lock.
+static void pin(void) {
+    struct image core;
+    if (atomic_load(&protection) == NOT_ATTACHED && image_defining(core_symbol, &core))
+        with_images(&core, image_pin);
+}
+
+// Under slow_lock, which no function of the loader's may be called with, nor of gRPC's where a fork
+// is about to happen. What makes others go ahead comes last.
 static void attach(void) {
     struct image core;
     if (!image_defining(core_symbol, &core)) {
@@ -87,25 +101,26 @@ static void attach(void) {
         return;
     }
     functions_bind(&core);
-    if (configuration()->disabled)
+    functions_bind_ares();
+    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    if (configuration()->disabled) {
         atomic_store(&protection, UNPROTECTED);
-    else if (!is_library_of_grpc(&core))
+    } else if (!is_library_of_grpc(&core)) {
         unprotected(core.path, "it is linked into an image together with other code");
-    else if (!add_images(&core) || !snapshot_take())
+    } else if (!with_images(&core, snapshot_add_image) || !snapshot_take()) {
         unprotected(core.path, "its data can't be copied");
-    else
-        atomic_store(&protection, PROTECTED);
-    if (atomic_load(&protection) == PROTECTED) {
+    } else {
         abseil_find();
         for (size_t i = 0; i < runtime_count; i++)
             runtimes[i]->attached();
         log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core.path);
+        atomic_store(&protection, PROTECTED);
     }
 }
 
 // A child's bookkeeping, whichever way it was made. Single-threaded and async-signal-safe.
 static void become_child(void) {
-    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    working = false;
     atomic_fetch_add(&process_current_generation, 1);
     lock_reset_in_child(&slow_lock);
     registry_reset_locks_in_child();
@@ -118,10 +133,12 @@ static void become_child(void) {
         atomic_store(&process_flags->ready, 0);
 }
 
-// A child that no at-fork handler has seen.
+// A child that no at-fork handler has seen. Of several threads that come here at once, one does it.
 static void notice_fork(void) {
-    if (atomic_load(&protection) == PROTECTED &&
-        atomic_load(&process_id) != (pid_t)syscall(SYS_getpid))
+    pid_t self = (pid_t)syscall(SYS_getpid);
+    pid_t known = atomic_load(&process_id);
+    if (atomic_load(&protection) == PROTECTED && known != self &&
+        atomic_compare_exchange_strong(&process_id, &known, self))
         become_child();
 }
 
@@ -167,7 +184,6 @@ static void do_work(bool only_releasing) {
     if (atomic_load(&protection) == NOT_ATTACHED)
         return;
     atomic_store(&inherited, false);
-    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
     atomic_store_explicit(&process_flags->ready, 1, memory_order_release);
 }
 
@@ -176,6 +192,7 @@ static void prepare(const void *caller, bool only_releasing) {
         return;
     int saved_errno = errno;
     process_start();
+    pin();
     notice_fork();
     lock_acquire(&slow_lock);
     working = true;
@@ -200,6 +217,10 @@ bool process_is_inherited(void) {
 
 bool process_is_protected(void) {
     return atomic_load_explicit(&protection, memory_order_relaxed) == PROTECTED;
+}
+
+bool process_records(const void *caller) {
+    return process_is_protected() && !process_is_inside(caller);
 }
 
 bool process_is_inside(const void *caller) {
@@ -237,10 +258,10 @@ static void attach_before_fork(void) {
     if (atomic_exchange(&seen, loads) == loads || !image_defining(core_symbol, &core))
         return;
     process_start();
+    pin();
     lock_acquire(&slow_lock);
     if (atomic_load(&protection) == NOT_ATTACHED)
         attach();
-    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
     lock_release(&slow_lock);
 }
 
@@ -256,10 +277,14 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
-    if (process_is_protected())
+    image_note_fork();
+    if (process_is_protected()) {
+        atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
         become_child();
-    else
+    } else {
         lock_reset_in_child(&slow_lock); // another thread may have been attaching
+        working = false;
+    }
 }
 
 void process_register_handlers(void) {

@@ -57,7 +57,12 @@ bool process_is_inherited(void);
 // gRPC can't be protected. Any thread.
 bool process_is_protected(void);
 
-// True for a call that gRPC or this library makes, which is none of the program's.
+// True where what this call makes is to be recorded: it is the program's, and gRPC is protected.
+// Any thread.
+bool process_records(const void *caller);
+
+// True for a call that gRPC or this library makes, which is none of the program's. Any thread;
+// async-signal-safe.
 bool process_is_inside(const void *caller);
 
 // The program's grpc_init and grpc_shutdown calls: counted, so that a child can begin with as many.
@@ -74,11 +79,16 @@ uint32_t process_initialisations(void);
 void process_register_handlers(void);
 
 // What a language's runtime adds: in the process that found gRPC, and in a child when its gRPC was
-// just initialised anew. `attached` must not call gRPC: the process may be about to fork.
+// just initialised anew. `attached` must call neither gRPC, for the process may be about to fork,
+// nor the loader.
 struct process_steps {
     void (*attached)(void);
+    void (*channel_made)(void);
     void (*revived)(void);
 };
+
+// The program made a channel. Any thread.
+void process_channel_made(void);
 
 // Adds them; they stay the caller's. From the constructor.
 void process_add_steps(const struct process_steps *steps);

@@ -227,6 +227,22 @@ void registry_remove_object(struct object *object) {
     take(object->kind, object->handle, object->scope, object);
 }
 
+bool registry_replace(struct object *object, struct object **old) {
+    uint64_t hashed = hash(object->kind, object->handle, object->scope);
+    struct shard *shard = shard_of(hashed);
+    *old = NULL;
+    lock_acquire(&shard->lock);
+    struct table *table = grown(shard);
+    _Atomic(struct object *) *slot =
+        find_slot(table, hashed, object->kind, object->handle, object->scope, NULL);
+    if (slot != NULL)
+        *old = atomic_exchange(slot, object);
+    else if (table != NULL)
+        place(table, hashed, object);
+    lock_release(&shard->lock);
+    return table != NULL;
+}
+
 void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
                     void *context) {
     visiting = true; // `visit` may remove a record, and the table must not move then

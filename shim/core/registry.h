@@ -57,6 +57,12 @@ bool registry_insert(struct object *object);
 // The same, but nothing is added where there is a record of the same kind, handle and scope.
 bool registry_insert_new(struct object *object);
 
+// Adds the record of an object that gRPC just made. A record of the same kind and handle, then, is
+// that of an object which ended without our seeing it (libgrpc++ gives back credentials by an
+// inlined function) and whose address gRPC used again: it is taken out and returned in *old, else
+// NULL. Returns false, with nothing changed, where memory is lacking. Any thread.
+bool registry_replace(struct object *object, struct object **old);
+
 // The record, or NULL. It stays valid as long as the program keeps the object, which is what the
 // program has to do while it uses it. Any thread.
 struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope);

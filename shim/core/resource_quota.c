@@ -20,8 +20,7 @@ grpc_resource_quota *resource_quota_record(grpc_resource_quota *handle, const ch
     object_initialise(&quota->object, OBJECT_RESOURCE_QUOTA, handle);
     quota->name = name != NULL ? strdup(name) : NULL;
     atomic_init(&quota->threads, -1);
-    if (!registry_insert(&quota->object))
-        object_unreference(&quota->object);
+    object_record(&quota->object);
     return handle;
 }
 

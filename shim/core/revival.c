@@ -72,6 +72,13 @@ void object_return(struct object *object, void *real, bool temporary) {
         operations[object->kind]->destroy(real);
 }
 
+void object_record(struct object *object) {
+    struct object *old;
+    if (!registry_replace(object, &old))
+        object_unreference(object);
+    object_unreference(old);
+}
+
 struct object *object_reference(struct object *object) {
     if (object != NULL)
         atomic_fetch_add(&object->references, 1);

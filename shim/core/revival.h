@@ -54,7 +54,11 @@ void *object_add_handle(enum object_kind kind, const void *handle);
 // before gRPC frees the object: its address may be used again at once.
 void *object_release_handle(enum object_kind kind, const void *handle);
 
-// References of records to records.
+// Adds the record of an object that gRPC just made; frees it where that can't be done. Any thread.
+void object_record(struct object *object);
+
+// Counts one more reference of a record to this one, or one less; the last frees it. NULL is
+// ignored. Any thread.
 struct object *object_reference(struct object *object);
 void object_unreference(struct object *object);
 

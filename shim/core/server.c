@@ -9,8 +9,7 @@ grpc_server *server_record(grpc_server *handle) {
     if (server == NULL)
         return handle;
     object_initialise(server, OBJECT_SERVER, handle);
-    if (!registry_insert(server))
-        object_unreference(server);
+    object_record(server);
     return handle;
 }
 

@@ -3,7 +3,6 @@
 #include "base/lock.h"
 #include "base/log.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,10 +92,8 @@ static void add_data(const struct image *image) {
 // or, for libraries that were loaded locally, at all.
 static bool is_definition(const char *name, uintptr_t address) {
     struct image image;
-    uintptr_t global = (uintptr_t)dlsym(RTLD_DEFAULT, name);
-    if (global != 0)
-        return global == address;
-    return image_defining(name, &image) && (uintptr_t)image_symbol(&image, name) == address;
+    return image_defining_in(IMAGES_ALL, name, &image) &&
+           (uintptr_t)image_symbol(&image, name) == address;
 }
 
 // A data symbol that an image defines may be bound to another definition: STB_GNU_UNIQUE symbols
@@ -154,7 +151,9 @@ void snapshot_keep(const void *address, size_t size) {
     size_t place = 0;
     while (place < count && kept[place].address != address)
         place++;
-    if (place == count && count < KEPT_MAXIMUM) {
+    if (place == KEPT_MAXIMUM)
+        log_write(LOG_ERROR, "too many kinds of channel arguments, children can't use one of them");
+    else if (place == count) {
         kept[count] = (struct kept){.address = (void *)(uintptr_t)address, .size = size};
         memcpy(kept[count].bytes, address, size);
         atomic_store(&kept_count, count + 1);

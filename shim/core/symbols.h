@@ -81,6 +81,9 @@
     INTERPOSED(int, grpc_server_add_http2_port, (grpc_server *server, const char *address, grpc_server_credentials *credentials)) \
     INTERPOSED(int, grpc_server_add_insecure_http2_port, (grpc_server *server, const char *address)) \
     INTERPOSED(int, grpc_server_add_secure_http2_port, (grpc_server *server, const char *address, grpc_server_credentials *credentials)) \
+    INTERPOSED(void, grpc_server_add_channel_from_fd, (grpc_server *server, int descriptor, grpc_server_credentials *credentials)) \
+    INTERPOSED(void, grpc_server_add_insecure_channel_from_fd, (grpc_server *server, void *reserved, int descriptor)) \
+    INTERPOSED(void, grpc_server_set_config_fetcher, (grpc_server *server, void *fetcher))         \
     INTERPOSED(void, grpc_server_start, (grpc_server *server))                                     \
     INTERPOSED(grpc_call_error, grpc_server_request_call, (grpc_server *server, grpc_call **call, struct grpc_call_details *details, grpc_metadata_array *metadata, grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag)) \
     INTERPOSED(grpc_call_error, grpc_server_request_registered_call, (grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline, grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call, grpc_completion_queue *queue, void *tag)) \

@@ -7,13 +7,12 @@
 #include "core/pending.h"
 #include "core/revival.h"
 #include "entry/entry.h"
-#include "runtime/cplusplus.h"
 
 static grpc_channel *record(const void *caller, grpc_channel *channel,
                             const struct channel_recipe *recipe) {
-    if (!process_is_protected() || process_is_inside(caller))
+    if (!process_records(caller))
         return channel;
-    cplusplus_bind();
+    process_channel_made();
     return channel_record(channel, recipe);
 }
 
@@ -181,7 +180,7 @@ grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *pa
     grpc_call *call = grpc.grpc_channel_create_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
         object_translate(OBJECT_COMPLETION_QUEUE, queue), method, host, deadline, reserved);
-    return process_is_protected() && !process_is_inside(CALLER) ? call_record(call, queue) : call;
+    return process_records(CALLER) ? call_record(call, queue) : call;
 }
 
 grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
@@ -193,5 +192,5 @@ grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, gr
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
         object_translate(OBJECT_COMPLETION_QUEUE, queue),
         object_translate(OBJECT_REGISTERED_CALL, registered_call), deadline, reserved);
-    return process_is_protected() && !process_is_inside(CALLER) ? call_record(call, queue) : call;
+    return process_records(CALLER) ? call_record(call, queue) : call;
 }

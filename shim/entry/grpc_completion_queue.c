@@ -6,7 +6,7 @@
 
 static grpc_completion_queue *record(const void *caller, grpc_completion_queue *queue,
                                      const grpc_completion_queue_attributes *attributes) {
-    if (!process_is_protected() || process_is_inside(caller))
+    if (!process_records(caller))
         return queue;
     return completion_queue_record(queue, attributes);
 }

@@ -5,18 +5,14 @@
 #include "core/snapshot.h"
 #include "entry/entry.h"
 
-static bool records(const void *caller) {
-    return process_is_protected() && !process_is_inside(caller);
-}
-
 static grpc_channel_credentials *record(const void *caller, grpc_channel_credentials *credentials,
                                         const struct credentials_recipe *recipe) {
-    return records(caller) ? credentials_record(credentials, recipe) : credentials;
+    return process_records(caller) ? credentials_record(credentials, recipe) : credentials;
 }
 
 static grpc_call_credentials *record_call(const void *caller, grpc_call_credentials *credentials,
                                           const struct credentials_recipe *recipe) {
-    return records(caller) ? call_credentials_record(credentials, recipe) : credentials;
+    return process_records(caller) ? call_credentials_record(credentials, recipe) : credentials;
 }
 
 static grpc_channel_credentials *real_channel(grpc_channel_credentials *credentials) {
@@ -173,7 +169,7 @@ void wrapped_grpc_call_credentials_release(grpc_call_credentials *credentials) {
 grpc_resource_quota *wrapped_grpc_resource_quota_create(const char *name) {
     process_enter(CALLER);
     grpc_resource_quota *quota = grpc.grpc_resource_quota_create(name);
-    return records(CALLER) ? resource_quota_record(quota, name) : quota;
+    return process_records(CALLER) ? resource_quota_record(quota, name) : quota;
 }
 
 void wrapped_grpc_resource_quota_ref(grpc_resource_quota *quota) {

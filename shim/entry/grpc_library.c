@@ -13,7 +13,7 @@ void wrapped_grpc_init(void) {
 static bool count_shutdown(const void *caller) {
     process_enter_release(caller);
     bool counted = process_is_inside(caller) || process_count_shutdown();
-    return counted && !process_is_inherited();
+    return !process_is_protected() || (counted && !process_is_inherited());
 }
 
 void wrapped_grpc_shutdown(void) {

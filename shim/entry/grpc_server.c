@@ -2,6 +2,7 @@
 #include "core/call.h"
 #include "core/channel_arguments.h"
 #include "core/completion_queue.h"
+#include "core/descriptors.h"
 #include "core/pending.h"
 #include "core/revival.h"
 #include "core/server.h"
@@ -16,7 +17,7 @@ grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_server *server = grpc.grpc_server_create(real, reserved);
     channel_arguments_end_use(real, arguments);
-    return process_is_protected() && !process_is_inside(CALLER) ? server_record(server) : server;
+    return process_records(CALLER) ? server_record(server) : server;
 }
 
 void wrapped_grpc_server_register_completion_queue(grpc_server *server,
@@ -55,6 +56,34 @@ int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *a
     if (server_is_inherited(server))
         return 0;
     return grpc.grpc_server_add_secure_http2_port(server, address, credentials);
+}
+
+// gRPC owns the descriptor from now on, and its connection is this process's.
+static bool takes_descriptor(const grpc_server *server, int descriptor) {
+    bool takes = !server_is_inherited(server);
+    if (takes && process_is_protected())
+        descriptors_opened(-1, descriptor, -1);
+    return takes;
+}
+
+void wrapped_grpc_server_add_channel_from_fd(grpc_server *server, int descriptor,
+                                             grpc_server_credentials *credentials) {
+    process_enter(CALLER);
+    if (takes_descriptor(server, descriptor))
+        grpc.grpc_server_add_channel_from_fd(server, descriptor, credentials);
+}
+
+void wrapped_grpc_server_add_insecure_channel_from_fd(grpc_server *server, void *reserved,
+                                                      int descriptor) {
+    process_enter(CALLER);
+    if (takes_descriptor(server, descriptor))
+        grpc.grpc_server_add_insecure_channel_from_fd(server, reserved, descriptor);
+}
+
+void wrapped_grpc_server_set_config_fetcher(grpc_server *server, void *fetcher) {
+    process_enter(CALLER);
+    if (!server_is_inherited(server))
+        grpc.grpc_server_set_config_fetcher(server, fetcher);
 }
 
 void wrapped_grpc_server_start(grpc_server *server) {

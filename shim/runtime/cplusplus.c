@@ -137,23 +137,30 @@ static bool find_pool(const struct image *image, void *context) {
     return false;
 }
 
-void cplusplus_bind(void) {
-    static _Atomic unsigned long long seen;
+static struct lock bind_lock = LOCK_INITIALIZER; // two threads must not unprotect one page
+
+static void bind(void) {
+    static unsigned long long seen;
     unsigned long long loads = image_loads();
-    if (atomic_exchange(&seen, loads) == loads)
-        return;
-    image_visit(bind_in, NULL);
-    if (atomic_load(&pool_add) == NULL)
-        image_visit(find_pool, NULL);
+    lock_acquire(&bind_lock);
+    if (seen != loads) {
+        seen = loads;
+        image_visit(bind_in, NULL);
+        if (atomic_load(&pool_add) == NULL)
+            image_visit(find_pool, NULL);
+    }
+    lock_release(&bind_lock);
 }
 
 static void revive(void) {
+    lock_reset_in_child(&bind_lock);
     void **slot = atomic_load(&pool_add);
     if (slot != NULL)
         image_patch_slot(&pool_image, slot, (void *)(uintptr_t)add_task);
 }
 
 void cplusplus_start(void) {
-    static const struct process_steps steps = {.attached = cplusplus_bind, .revived = revive};
+    static const struct process_steps steps = {
+        .attached = bind, .channel_made = bind, .revived = revive};
     process_add_steps(&steps);
 }

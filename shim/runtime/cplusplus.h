@@ -3,14 +3,10 @@
 #ifndef GRPCFORKSHIM_RUNTIME_CPLUSPLUS_H
 #define GRPCFORKSHIM_RUNTIME_CPLUSPLUS_H
 
-// Binds the C++ functions of gRPC that libgrpc++ makes calls by to wrappers, found by how their
-// mangled names begin: these carry abseil's version. Absent ones are no error. To be called when a
-// channel was made; does nothing where no image was loaded since. Any thread; the loader's lock is
-// taken.
-void cplusplus_bind(void);
-
-// Sees to it that in a child what relied on libgrpc++'s vanished threads is replaced. From the
-// constructor.
+// Binds the C++ functions of gRPC that libgrpc++ makes calls by to wrappers, when gRPC is found and
+// again when a channel is made and something was loaded since: found by how their mangled names
+// begin, since these carry abseil's version; absent ones are no error. And sees to it that in a
+// child what relied on libgrpc++'s vanished threads is replaced. From the constructor.
 void cplusplus_start(void);
 
 #endif

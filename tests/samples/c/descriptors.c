@@ -374,7 +374,7 @@ static int child_of_busy(void *argument) {
     int connections = 0;
     for (size_t i = 0; i < in_child.count; i++) {
         const struct descriptor *descriptor = &in_child.descriptors[i];
-        struct sockaddr_storage peer;
+        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
         socklen_t length = sizeof(peer);
         bool connected = getpeername(descriptor->number, (struct sockaddr *)&peer, &length) == 0 &&
                          peer.ss_family != AF_UNIX;

@@ -11,7 +11,7 @@ grpc::Status CallLame(legacy::Echo::Stub *stub, const std::string &who, bool *so
     legacy::SetDeadline(&context);
     legacy::Reply reply;
     const auto start = std::chrono::steady_clock::now();
-    const grpc::Status status = stub->Unary(&context, legacy::Request(), &reply);
+    grpc::Status status = stub->Unary(&context, legacy::Request(), &reply);
     *soon = std::chrono::steady_clock::now() - start < kSoon;
     legacy::ReportStatus(who + " lame", status);
     legacy::Report(who + " lame", "soon", *soon);

@@ -1,0 +1,53 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031
+#
+# What a process holds besides channels: servers, settings, and a gRPC that can't be reached.
+
+load ../lib/harness
+
+setup_file() {
+    start_server
+}
+
+teardown_file() {
+    stop_servers
+}
+
+@test "A server of the parent is stopped in the child and goes on in the parent" {
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample server)"
+    assert_failure
+    run preloaded 30 "$(sample server)"
+    assert_success
+    assert_stderr_empty
+    assert_line 'child request_fails ok'
+    assert_line 'child new_request_fails ok'
+    assert_line 'child shutdown ok'
+    assert_line 'child queue_ends ok'
+    assert_line 'child exit 0'
+    assert_line 'parent request_arrives ok'
+    assert_line 'parent shutdown ok'
+}
+
+@test "A child logs and traces as its parent had set it by the API" {
+    [[ -x $(sample settings) ]] || skip 'this gRPC logs through abseil'
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample settings)" "$SERVER_ADDRESS"
+    assert_failure
+    run preloaded 30 "$(sample settings)" "$SERVER_ADDRESS"
+    assert_success
+    assert_line 'child own_log ok'
+    assert_line 'child tracer ok'
+    assert_stderr_empty
+}
+
+@test "A program with gRPC linked in statically runs as without the shim, which says so once" {
+    [[ -x $(sample static_client) ]] || skip 'there is no static gRPC to link'
+    run bare 10 "$(sample static_client)"
+    assert_success
+    local alone=$output
+    run preloaded 10 "$(sample static_client)"
+    assert_success
+    assert_equal "$(grep -v '^grpcforkshim' <<<"$output")" "$alone"
+    assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/stderr")" 1
+    assert_regex "$(<"$BATS_TEST_TMPDIR/stderr")" \
+        '^grpcforkshim\[[0-9]+\]: gRPC in the program is not protected, it is linked in statically, '
+}
