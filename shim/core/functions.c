@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-struct grpc_functions grpc;
+struct grpc_functions grpc IN_DATA = {NULL};
 struct ares_functions ares_bound;
 struct libc_functions libc_bound;
 

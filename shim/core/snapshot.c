@@ -1,5 +1,6 @@
 #include "core/snapshot.h"
 
+#include "base/compiler.h"
 #include "base/lock.h"
 #include "base/log.h"
 
@@ -25,13 +26,13 @@ struct kept {
     unsigned char bytes[KEPT_SIZE];
 };
 
-static struct image images[IMAGES_MAXIMUM];
+static struct image images[IMAGES_MAXIMUM] IN_DATA = {{0}};
 static size_t image_count;
-static struct region regions[REGIONS_MAXIMUM];
+static struct region *regions; // REGIONS_MAXIMUM, on the heap
 static size_t region_count;
 static bool overflow;
 static unsigned char *copy;
-static struct kept kept[KEPT_MAXIMUM];
+static struct kept kept[KEPT_MAXIMUM] IN_DATA = {{0}};
 static _Atomic size_t kept_count;
 static struct lock kept_lock = LOCK_INITIALIZER;
 
@@ -121,6 +122,9 @@ static void add_bound_elsewhere(const struct image *image, const struct import *
 }
 
 bool snapshot_take(void) {
+    regions = calloc(REGIONS_MAXIMUM, sizeof(*regions));
+    if (regions == NULL)
+        return false;
     for (size_t i = 0; i < image_count; i++)
         add_data(&images[i]);
     for (size_t i = 0; i < image_count; i++)
