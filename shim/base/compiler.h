@@ -12,11 +12,6 @@
 // the static block: no __tls_get_addr, which may call malloc on a thread's first access.
 #define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
-// For large tables that begin as zeros: in the file-backed part of the data instead of .bss, which
-// would be a mapping of its own, and each mapping costs every fork of the program half a
-// microsecond.
-#define IN_DATA __attribute__((section(".data")))
-
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

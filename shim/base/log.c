@@ -1,7 +1,5 @@
 #include "base/log.h"
 
-#include "base/compiler.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +10,7 @@
 #include <unistd.h>
 
 static enum log_level configured_level = LOG_ERROR;
-static char configured_file[PATH_MAX] IN_DATA = ""; // "": stderr
+static char configured_file[PATH_MAX]; // "": stderr
 
 void log_configure(enum log_level level, const char *file) {
     size_t length = 0;

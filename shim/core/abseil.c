@@ -30,7 +30,7 @@
 // absl/synchronization/mutex.h: enum class OnDeadlockCycle { kIgnore, kReport, kAbort }.
 #define ON_DEADLOCK_CYCLE_IGNORE 0
 
-static struct image images[IMAGES_MAXIMUM] IN_DATA = {{0}};
+static struct image images[IMAGES_MAXIMUM];
 static size_t image_count;
 static unsigned char *remembered; // the writable data of the images, one after the other
 static size_t remembered_size;

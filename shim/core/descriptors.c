@@ -37,8 +37,7 @@ struct descriptors_piece {
     struct descriptor descriptors[DESCRIPTORS_A_PIECE];
 };
 
-_Atomic(struct descriptors_piece *)
-    descriptors_pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE] IN_DATA = {NULL};
+_Atomic(struct descriptors_piece *) descriptors_pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE];
 static _Atomic unsigned end; // behind the highest one ever tracked
 static _Atomic int forks_under_way;
 static _Atomic bool some_left_closing;

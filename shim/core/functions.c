@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-struct grpc_functions grpc IN_DATA = {NULL};
+struct grpc_functions grpc;
 struct ares_functions ares_bound;
 struct libc_functions libc_bound;
 

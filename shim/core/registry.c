@@ -27,7 +27,7 @@ struct shard {
 } __attribute__((aligned(64)));
 
 static bool visiting;
-static struct shard shards[SHARDS] IN_DATA = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
+static struct shard shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
 
 static uint64_t hash(enum object_kind kind, const void *handle, uintptr_t scope) {
     // Fibonacci hashing; addresses differ in their middle bits, the product spreads them upwards.

@@ -9,7 +9,7 @@
 #include <string.h>
 
 // More than gRPC has tracers; a name that is set again takes its old place.
-#define TRACERS_MAXIMUM 192
+#define TRACERS_MAXIMUM 256
 
 struct tracer {
     char *name;
@@ -21,7 +21,7 @@ static _Atomic bool has_log_function;
 static _Atomic int verbosity;
 static _Atomic bool has_verbosity;
 static _Atomic(void *) roots_callback;
-static struct tracer tracers[TRACERS_MAXIMUM] IN_DATA = {{0}};
+static struct tracer tracers[TRACERS_MAXIMUM];
 static _Atomic size_t tracer_count;
 static struct lock lock = LOCK_INITIALIZER; // of writers of the tracers
 

@@ -1,6 +1,5 @@
 #include "core/snapshot.h"
 
-#include "base/compiler.h"
 #include "base/lock.h"
 #include "base/log.h"
 
@@ -26,25 +25,25 @@ struct kept {
     unsigned char bytes[KEPT_SIZE];
 };
 
-static struct image images[IMAGES_MAXIMUM] IN_DATA = {{0}};
-static size_t image_count;
-static struct region *regions; // REGIONS_MAXIMUM, on the heap
+static struct image images[IMAGES_MAXIMUM];
+size_t snapshot_image_count;
+static struct region regions[REGIONS_MAXIMUM];
 static size_t region_count;
 static bool overflow;
 static unsigned char *copy;
-static struct kept kept[KEPT_MAXIMUM] IN_DATA = {{0}};
+static struct kept kept[KEPT_MAXIMUM];
 static _Atomic size_t kept_count;
 static struct lock kept_lock = LOCK_INITIALIZER;
 
 bool snapshot_add_image(const struct image *image) {
-    if (image_count == IMAGES_MAXIMUM)
+    if (snapshot_image_count == IMAGES_MAXIMUM)
         return false;
-    images[image_count++] = *image;
+    images[snapshot_image_count++] = *image;
     return true;
 }
 
-bool snapshot_covers(const void *address) {
-    for (size_t i = 0; i < image_count; i++) {
+bool snapshot_covers_some(const void *address) {
+    for (size_t i = 0; i < snapshot_image_count; i++) {
         if (image_contains(&images[i], (uintptr_t)address))
             return true;
     }
@@ -122,12 +121,9 @@ static void add_bound_elsewhere(const struct image *image, const struct import *
 }
 
 bool snapshot_take(void) {
-    regions = calloc(REGIONS_MAXIMUM, sizeof(*regions));
-    if (regions == NULL)
-        return false;
-    for (size_t i = 0; i < image_count; i++)
+    for (size_t i = 0; i < snapshot_image_count; i++)
         add_data(&images[i]);
-    for (size_t i = 0; i < image_count; i++)
+    for (size_t i = 0; i < snapshot_image_count; i++)
         image_visit_imports(&images[i], add_bound_elsewhere, NULL);
     size_t total = 0;
     for (size_t i = 0; i < region_count; i++) {

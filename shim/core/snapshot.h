@@ -31,7 +31,12 @@ void snapshot_keep(const void *address, size_t size);
 
 // True for an address inside one of the images: whether a caller is gRPC itself. Any thread, any
 // process; async-signal-safe.
-bool snapshot_covers(const void *address);
+bool snapshot_covers_some(const void *address);
+extern size_t snapshot_image_count;
+
+static inline bool snapshot_covers(const void *address) {
+    return snapshot_image_count > 0 && snapshot_covers_some(address); // most programs have no gRPC
+}
 
 // True for an address in data that will be rewound. As above.
 bool snapshot_rewinds(const void *address);
