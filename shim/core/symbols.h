@@ -4,8 +4,8 @@
 //   CALLED(result, name, parameters)      called by this library only
 //
 // From it come the declarations of the wrappers, the struct of the real functions' addresses, their
-// resolution, and the linker's version script (shim/exports.map.in). To interpose one more function,
-// add a line here and a wrapper in entry/.
+// resolution, and the linker's version script (shim/exports.map.in). To interpose one more
+// function, add a line here and a wrapper in entry/.
 //
 // The table spans all versions of gRPC: what a version lacks stays unbound and is never called.
 #ifndef GRPCFORKSHIM_CORE_SYMBOLS_H

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031
 #
-# What a process holds besides channels: servers, settings, and a gRPC that can't be reached.
+# What a process holds besides channels: servers, settings, a gRPC that can't be reached, and the
+# loader's locks.
 
 load ../lib/harness
 
@@ -50,4 +51,42 @@ teardown_file() {
     assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/stderr")" 1
     assert_regex "$(<"$BATS_TEST_TMPDIR/stderr")" \
         '^grpcforkshim\[[0-9]+\]: gRPC in the program is not protected, it is linked in statically, '
+}
+
+@test "Eight threads can make the first call into gRPC together" {
+    for _ in {1..20}; do
+        run preloaded 20 "$(sample first_call)"
+        assert_success
+        assert_output 'threads 8'
+        assert_stderr_empty
+    done
+}
+
+@test "Nothing changes for a plugin whose constructor waits for a thread that closes descriptors" {
+    for way in bare preloaded; do
+        run "$way" 20 "$(sample loader)" plugin "$(sample constructor_plugin.so)"
+        assert_success
+        assert_output loaded
+    done
+    assert_stderr_empty
+}
+
+@test "Nothing changes for children of children while threads go through the loaded libraries" {
+    for way in bare preloaded; do
+        run "$way" 60 "$(sample loader)" forks
+        assert_success
+        assert_output 'forks 50 failed 0'
+    done
+    assert_stderr_empty
+}
+
+@test "A child uses the credentials that took the place of others" {
+    make_certificates
+    start_server --tls "$CERTIFICATES"
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample renewed_credentials)" "$SERVER_ADDRESS" --tls "$CERTIFICATES"
+    assert_failure
+    run preloaded 30 "$(sample renewed_credentials)" "$SERVER_ADDRESS" --tls "$CERTIFICATES"
+    assert_success
+    assert_stderr_empty
+    assert_line 'child status 0'
 }
