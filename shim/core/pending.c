@@ -131,6 +131,10 @@ struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_comple
     return pending;
 }
 
+struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag) {
+    return pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, tag);
+}
+
 void pending_makes_call(struct pending *pending, grpc_call **made,
                         const grpc_completion_queue *queue_of_call) {
     if (pending == NULL)

@@ -28,6 +28,9 @@ struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_comple
                               const grpc_call *call, const grpc_op *operations, size_t count,
                               void **tag);
 
+// The same for an operation of a channel or a server, which sets nothing.
+struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag);
+
 // The operation makes a call, on `queue_of_call`: it is recorded when the tag comes back as
 // succeeded. NULL is ignored.
 void pending_makes_call(struct pending *pending, grpc_call **made,

@@ -79,12 +79,6 @@ void object_record(struct object *object) {
     object_unreference(old);
 }
 
-struct object *object_reference(struct object *object) {
-    if (object != NULL)
-        atomic_fetch_add(&object->references, 1);
-    return object;
-}
-
 void object_unreference(struct object *object) {
     if (object == NULL || atomic_fetch_sub(&object->references, 1) != 1)
         return;

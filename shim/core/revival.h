@@ -57,9 +57,8 @@ void *object_release_handle(enum object_kind kind, const void *handle);
 // Adds the record of an object that gRPC just made; frees it where that can't be done. Any thread.
 void object_record(struct object *object);
 
-// Counts one more reference of a record to this one, or one less; the last frees it. NULL is
-// ignored. Any thread.
-struct object *object_reference(struct object *object);
+// Gives back a reference to a record (see registry_acquire); the last frees it. NULL is ignored.
+// Any thread.
 void object_unreference(struct object *object);
 
 // Locks of this module. Child, single-threaded, async-signal-safe.

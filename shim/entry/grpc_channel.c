@@ -2,7 +2,6 @@
 #include "core/call.h"
 #include "core/channel.h"
 #include "core/channel_arguments.h"
-#include "core/completion_queue.h"
 #include "core/descriptors.h"
 #include "core/pending.h"
 #include "core/revival.h"
@@ -133,7 +132,7 @@ void wrapped_grpc_channel_watch_connectivity_state(grpc_channel *channel,
                                                    gpr_timespec deadline,
                                                    grpc_completion_queue *queue, void *tag) {
     process_enter(CALLER);
-    pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
+    pending_begin_without_call(queue, &tag);
     grpc.grpc_channel_watch_connectivity_state(
         object_translate(OBJECT_CHANNEL, channel), last, deadline,
         object_translate(OBJECT_COMPLETION_QUEUE, queue), tag);
@@ -142,7 +141,7 @@ void wrapped_grpc_channel_watch_connectivity_state(grpc_channel *channel,
 void wrapped_grpc_channel_ping(grpc_channel *channel, grpc_completion_queue *queue, void *tag,
                                void *reserved) {
     process_enter(CALLER);
-    pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
+    pending_begin_without_call(queue, &tag);
     grpc.grpc_channel_ping(object_translate(OBJECT_CHANNEL, channel),
                            object_translate(OBJECT_COMPLETION_QUEUE, queue), tag, reserved);
 }

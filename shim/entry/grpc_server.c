@@ -1,7 +1,6 @@
 // Servers. Those of the parent do nothing in a child and end at once.
 #include "core/call.h"
 #include "core/channel_arguments.h"
-#include "core/completion_queue.h"
 #include "core/descriptors.h"
 #include "core/pending.h"
 #include "core/revival.h"
@@ -92,25 +91,38 @@ void wrapped_grpc_server_start(grpc_server *server) {
         grpc.grpc_server_start(server);
 }
 
+// A request to an inherited server fails, as one to a server that was shut down.
+static grpc_call_error fail_request(grpc_call **call, grpc_completion_queue *queue, void *tag) {
+    *call = NULL;
+    pending_start_finished(queue, 0, tag);
+    return GRPC_CALL_OK;
+}
+
+static struct pending *begin_request(grpc_call **call, const grpc_completion_queue *queue_of_call,
+                                     const grpc_completion_queue *queue, void **tag) {
+    struct pending *pending = pending_begin_without_call(queue, tag);
+    pending_makes_call(pending, call, queue_of_call);
+    return pending;
+}
+
+static grpc_call_error end_request(struct pending *pending, grpc_call_error error) {
+    if (error != GRPC_CALL_OK)
+        pending_cancel(pending);
+    return error;
+}
+
 grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call **call,
                                                  struct grpc_call_details *details,
                                                  grpc_metadata_array *metadata,
                                                  grpc_completion_queue *queue_of_call,
                                                  grpc_completion_queue *queue, void *tag) {
     process_enter(CALLER);
-    if (server_is_inherited(server)) {
-        *call = NULL;
-        pending_start_finished(queue, 0, tag);
-        return GRPC_CALL_OK;
-    }
-    struct pending *pending =
-        pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
-    pending_makes_call(pending, call, queue_of_call);
-    grpc_call_error error = grpc.grpc_server_request_call(
-        server, call, details, metadata, real_queue(queue_of_call), real_queue(queue), tag);
-    if (error != GRPC_CALL_OK)
-        pending_cancel(pending);
-    return error;
+    if (server_is_inherited(server))
+        return fail_request(call, queue, tag);
+    struct pending *pending = begin_request(call, queue_of_call, queue, &tag);
+    return end_request(pending, grpc.grpc_server_request_call(server, call, details, metadata,
+                                                              real_queue(queue_of_call),
+                                                              real_queue(queue), tag));
 }
 
 grpc_call_error wrapped_grpc_server_request_registered_call(
@@ -118,20 +130,12 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
     grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call,
     grpc_completion_queue *queue, void *tag) {
     process_enter(CALLER);
-    if (server_is_inherited(server)) {
-        *call = NULL;
-        pending_start_finished(queue, 0, tag);
-        return GRPC_CALL_OK;
-    }
-    struct pending *pending =
-        pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
-    pending_makes_call(pending, call, queue_of_call);
-    grpc_call_error error =
-        grpc.grpc_server_request_registered_call(server, method, call, deadline, metadata, payload,
-                                                 real_queue(queue_of_call), real_queue(queue), tag);
-    if (error != GRPC_CALL_OK)
-        pending_cancel(pending);
-    return error;
+    if (server_is_inherited(server))
+        return fail_request(call, queue, tag);
+    struct pending *pending = begin_request(call, queue_of_call, queue, &tag);
+    return end_request(pending, grpc.grpc_server_request_registered_call(
+                                    server, method, call, deadline, metadata, payload,
+                                    real_queue(queue_of_call), real_queue(queue), tag));
 }
 
 void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completion_queue *queue,
@@ -141,7 +145,7 @@ void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completio
         pending_start_finished(queue, 1, tag);
         return;
     }
-    pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, &tag);
+    pending_begin_without_call(queue, &tag);
     grpc.grpc_server_shutdown_and_notify(server, real_queue(queue), tag);
 }
 
