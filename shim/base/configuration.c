@@ -2,9 +2,9 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/signal_name.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -24,6 +24,8 @@ struct reading {
     const char *file;
     int file_error;
     const char *disable_complaint;
+    const char *report_complaint;
+    const char *signal_complaint;
     const char *unknown[UNKNOWN_MAXIMUM];
     size_t unknown_count;
 };
@@ -44,8 +46,7 @@ static void read_level(struct reading *reading, const char *value) {
 }
 
 static void read_file(struct reading *reading, const char *value) {
-    long descriptor = syscall(SYS_openat, AT_FDCWD, value,
-                              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int descriptor = log_open(value);
     reading->file = value;
     if (descriptor < 0)
         reading->file_error = errno;
@@ -60,15 +61,34 @@ static void read_disable(struct reading *reading, const char *value) {
         reading->disable_complaint = value;
 }
 
+static void read_report(struct reading *reading, const char *value) {
+    static const char *const names[] = {"0", "1", "all"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            current.report_at_end = (enum report_at_end)i;
+            return;
+        }
+    }
+    reading->report_complaint = value;
+}
+
+static void read_signal(struct reading *reading, const char *value) {
+    int number = signal_by_name(value);
+    if (number >= 0)
+        current.report_signal = number;
+    else
+        reading->signal_complaint = value;
+}
+
 // An empty value counts as none.
 static void read_variable(struct reading *reading, const char *variable) {
     static const struct {
         const char *name;
         void (*read)(struct reading *reading, const char *value);
     } variables[] = {
-        {PREFIX "LOG_LEVEL=", read_level},
-        {PREFIX "LOG_FILE=", read_file},
-        {PREFIX "DISABLE=", read_disable},
+        {PREFIX "LOG_LEVEL=", read_level},      {PREFIX "LOG_FILE=", read_file},
+        {PREFIX "DISABLE=", read_disable},      {PREFIX "REPORT=", read_report},
+        {PREFIX "REPORT_SIGNAL=", read_signal},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
         size_t length = strlen(variables[i].name);
@@ -92,6 +112,12 @@ static void complain(const struct reading *reading) {
     if (reading->disable_complaint != NULL)
         log_write(LOG_ERROR, PREFIX "DISABLE: unknown value \"%s\", using \"0\"",
                   reading->disable_complaint);
+    if (reading->report_complaint != NULL)
+        log_write(LOG_ERROR, PREFIX "REPORT: unknown value \"%s\", using \"0\"",
+                  reading->report_complaint);
+    if (reading->signal_complaint != NULL)
+        log_write(LOG_ERROR, PREFIX "REPORT_SIGNAL: no such signal \"%s\", using none",
+                  reading->signal_complaint);
     for (size_t i = 0; i < reading->unknown_count; i++)
         log_write(LOG_ERROR, "%.*s: unknown variable, ignoring it",
                   (int)strcspn(reading->unknown[i], "="), reading->unknown[i]);

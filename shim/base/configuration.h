@@ -4,8 +4,13 @@
 
 #include <stdbool.h>
 
+// GRPCFORKSHIM_REPORT: which processes write a report as they end.
+enum report_at_end { REPORT_NONE, REPORT_THOSE_WITH_GRPC, REPORT_ALL };
+
 struct configuration {
     bool disabled; // GRPCFORKSHIM_DISABLE=1: every call passes through untouched.
+    enum report_at_end report_at_end;
+    int report_signal; // GRPCFORKSHIM_REPORT_SIGNAL: writes a report; 0: none
 };
 
 // Reads the environment, sets up the log and says in one line each what it can't make sense of;

@@ -3,41 +3,74 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static enum log_level configured_level = LOG_ERROR;
-static char configured_file[PATH_MAX]; // "": stderr
+static char *configured_file; // NULL: stderr
 
 void log_configure(enum log_level level, const char *file) {
+    char path[PATH_MAX] = "";
     size_t length = 0;
     configured_level = level;
-    configured_file[0] = '\0';
+    free(configured_file);
+    configured_file = NULL;
     if (file == NULL)
         return;
-    if (file[0] != '/' && getcwd(configured_file, sizeof(configured_file)) != NULL)
-        length = strlen(configured_file);
-    snprintf(configured_file + length, sizeof(configured_file) - length, "%s%s",
-             length > 0 ? "/" : "", file);
+    if (file[0] != '/' && getcwd(path, sizeof(path)) != NULL)
+        length = strlen(path);
+    snprintf(path + length, sizeof(path) - length, "%s%s", length > 0 ? "/" : "", file);
+    configured_file = strdup(path);
 }
 
 bool log_enabled(enum log_level level) {
     return level <= configured_level;
 }
 
-// System calls instead of libc's functions: those are interposed by this very library.
+// System calls instead of libc's functions here: some are interposed by this very library.
+
+int log_open(const char *file) {
+    return (int)syscall(
+        SYS_openat, AT_FDCWD, file,
+        O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+}
+
+// What a line meets must not end the program, which would not have written it: SIGPIPE where nobody
+// reads standard error any more, SIGXFSZ where the file is as long as it may be.
+static void write_unharmed(int descriptor, const char *line, size_t length) {
+    const uint64_t deadly = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1);
+    uint64_t before = 0, pending = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &deadly, &before, sizeof(before));
+    syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+    if (syscall(SYS_write, descriptor, line, length) < 0) {
+        // The signal is this thread's, and there at once; one that was pending is the program's.
+        uint64_t ours = deadly & ~pending;
+        struct timespec none = {0, 0};
+        syscall(SYS_rt_sigtimedwait, &ours, NULL, &none, sizeof(ours));
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+}
+
 static void write_line(const char *line, size_t length) {
     int descriptor = -1;
-    if (configured_file[0] != '\0')
-        descriptor = (int)syscall(SYS_openat, AT_FDCWD, configured_file,
-                                  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ssize_t written = syscall(SYS_write, descriptor < 0 ? STDERR_FILENO : descriptor, line, length);
-    (void)written; // There is nobody left to tell.
+    if (configured_file != NULL)
+        descriptor = log_open(configured_file);
+    write_unharmed(descriptor < 0 ? STDERR_FILENO : descriptor, line, length);
     if (descriptor >= 0)
         syscall(SYS_close, descriptor);
+}
+
+void log_put(const char *line, size_t length) {
+    int saved_errno = errno;
+    write_line(line, length);
+    errno = saved_errno;
 }
 
 void log_write(enum log_level level, const char *format, ...) {

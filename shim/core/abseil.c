@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "core/image.h"
 #include "core/snapshot.h"
+#include "core/static_images.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,18 +31,18 @@
 // absl/synchronization/mutex.h: enum class OnDeadlockCycle { kIgnore, kReport, kAbort }.
 #define ON_DEADLOCK_CYCLE_IGNORE 0
 
-static struct image images[IMAGES_MAXIMUM];
+static struct image *images;
 static size_t image_count;
 static unsigned char *remembered; // the writable data of the images, one after the other
 static size_t remembered_size;
 static void (*set_deadlock_detection)(int mode);
 static void *(*allocate)(size_t size); // LowLevelAlloc::Alloc
-static struct image allocator;         // the image that has it
+static struct image *allocator;        // a copy of the image that has it
 static unsigned char *allocator_data;  // its data on the first day
 static THREAD_LOCAL bool probing;      // whether the allocator's lock has a holder
-static struct image pool;              // the image that has RandenPool
+static struct image *pool;             // a copy of the image that has RandenPool
 static unsigned char *pool_data;
-static jmp_buf probe;
+static jmp_buf *probe; // on the heap, like all larger variables
 
 static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
@@ -73,22 +74,25 @@ static bool find_in(const struct image *image, void *context) {
     bool uses = false;
     image_visit_imports(image, note_spinlock_user, &uses);
     // Abseil inside of gRPC's own images is rewound with them.
-    if (!uses || snapshot_covers((const void *)image->start))
+    if (!uses || snapshot_covers((const void *)image->start) ||
+        static_images_cover((const void *)image->start))
         return false;
     bind_function(&set_deadlock_detection, image, "SetMutexDeadlockDetectionMode");
     if (allocate == NULL) {
         bind_function(&allocate, image, "13LowLevelAlloc5AllocEm");
         if (allocate != NULL) {
-            allocator = *image;
-            allocator_data = image_original_data(image);
+            probe = malloc(sizeof(*probe));
+            allocator = image_copy(image);
+            allocator_data = allocator != NULL ? image_original_data(image) : NULL;
         }
     }
-    if (pool_data == NULL &&
-        image_symbol_like(image, "_ZN4absl", "15random_internal10RandenPool") != NULL) {
-        pool = *image;
-        pool_data = image_original_data(image);
+    if (pool_data == NULL && image_symbol_like(image, "_ZN4absl", "RandenPool") != NULL) {
+        pool = image_copy(image);
+        pool_data = pool != NULL ? image_original_data(image) : NULL;
     }
-    if (image_count < IMAGES_MAXIMUM) {
+    if (images == NULL)
+        images = calloc(IMAGES_MAXIMUM, sizeof(*images));
+    if (images != NULL && image_count < IMAGES_MAXIMUM) {
         images[image_count++] = *image;
         remembered_size += image->writable_end - image->writable_start;
     }
@@ -163,7 +167,7 @@ static void delay(_Atomic uint32_t *word, uint32_t value, int loop, int mode) {
     (void)loop;
     (void)mode;
     if (probing && remembered_as_held(word))
-        longjmp(probe, 1);
+        longjmp(*probe, 1);
     int saved_errno = errno;
     if (free_dead(word))
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
@@ -186,10 +190,10 @@ static void bind_delay(const struct image *image, const struct import *import, v
 // thread, a wait for that lock has no end, and abseil's frames up to the wait have nothing to undo:
 // so try, and jump out. The allocator is then put back to its first day; what it gave out stays.
 static void repair_allocator(void) {
-    if (allocate == NULL)
+    if (allocate == NULL || probe == NULL)
         return;
     probing = true;
-    if (setjmp(probe) == 0) {
+    if (setjmp(*probe) == 0) {
         allocate(1);
         probing = false;
         return;
@@ -197,7 +201,7 @@ static void repair_allocator(void) {
     probing = false;
     bool reset = allocator_data != NULL;
     if (reset)
-        image_put_data(&allocator, allocator_data);
+        image_put_data(allocator, allocator_data);
     for (size_t i = 0; reset && i < SPARE_BLOCKS; i++)
         allocate(1);
     log_write(LOG_INFO, "abseil's allocator was in use at fork, %s",
@@ -217,5 +221,5 @@ void abseil_release_in_child(void) {
     // The pool of random numbers has its spinlocks on the heap, where a dead holder can't be told;
     // a child should not go on with its parent's numbers anyway. It is made anew on its first use.
     if (pool_data != NULL)
-        image_put_data(&pool, pool_data);
+        image_put_data(pool, pool_data);
 }

@@ -11,21 +11,23 @@ struct call {
     struct object object;
     const grpc_completion_queue *queue; // the program's handle
     grpc_cq_completion_type queue_type;
+    _Atomic(struct census_context *) census;
 };
 
-grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
+HOT grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
     struct call *call = handle != NULL ? malloc(sizeof(*call)) : NULL;
     if (call == NULL)
         return handle;
     object_initialise(&call->object, OBJECT_CALL, handle);
     call->queue = queue;
     call->queue_type = completion_queue_type(queue);
+    atomic_init(&call->census, NULL);
     object_record(&call->object);
     return handle;
 }
 
-grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, size_t count,
-                                 void *tag, void *reserved) {
+HOT grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, size_t count,
+                                     void *tag, void *reserved) {
     const struct call *call = (const struct call *)registry_find(OBJECT_CALL, handle, 0);
     if (call == NULL)
         return grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
@@ -41,7 +43,18 @@ grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, s
     return error;
 }
 
-grpc_call *call_as_parent(grpc_call *handle) {
+// libgrpc++ sets it for every call, nearly always to NULL, which a call begins with.
+void call_record_census(const grpc_call *handle, struct census_context *context) {
+    static _Atomic bool used;
+    if (likely(context == NULL && !atomic_load_explicit(&used, memory_order_relaxed)))
+        return;
+    atomic_store(&used, true);
+    struct object *object = registry_find(OBJECT_CALL, handle, 0);
+    if (object != NULL)
+        atomic_store(&((struct call *)object)->census, context);
+}
+
+HOT grpc_call *call_as_parent(grpc_call *handle) {
     const struct object *call = handle != NULL ? registry_find(OBJECT_CALL, handle, 0) : NULL;
     return call != NULL && object_is_inherited(call) ? NULL : handle;
 }
@@ -64,14 +77,19 @@ static void *build(struct object *object) {
     const struct call *call = (const struct call *)object;
     // A queue that the program has destroyed meanwhile must not reach gRPC.
     bool known = registry_find(OBJECT_COMPLETION_QUEUE, call->queue, 0) != NULL;
-    return call_make_lame(known ? object_translate(OBJECT_COMPLETION_QUEUE, call->queue) : NULL);
+    grpc_call *made =
+        call_make_lame(known ? object_translate(OBJECT_COMPLETION_QUEUE, call->queue) : NULL);
+    struct census_context *census = atomic_load(&call->census);
+    if (made != NULL && census != NULL)
+        grpc.grpc_census_call_set_context(made, census);
+    return made;
 }
 
 static void destroy(void *real) {
     grpc.grpc_call_unref(real);
 }
 
-static void dispose(struct object *object) {
+HOT static void dispose(struct object *object) {
     (void)object;
 }
 

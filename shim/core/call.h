@@ -13,6 +13,9 @@ grpc_call *call_record(grpc_call *call, const grpc_completion_queue *queue);
 grpc_call_error call_start_batch(grpc_call *call, const grpc_op *operations, size_t count,
                                  void *tag, void *reserved);
 
+// Remembers what the program attached to its call, which is asked for in children too. Any thread.
+void call_record_census(const grpc_call *call, struct census_context *context);
+
 // gRPC's own address of a call that the program names as the parent of a new one; NULL for one that
 // came through a fork. Any thread.
 grpc_call *call_as_parent(grpc_call *call);

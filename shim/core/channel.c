@@ -1,6 +1,7 @@
 #include "core/channel.h"
 
 #include "core/channel_arguments.h"
+#include "core/counters.h"
 #include "core/functions.h"
 #include "core/revival.h"
 
@@ -50,8 +51,13 @@ grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *
 }
 
 // A channel whose calls fail at once and say why: never a hang.
-static grpc_channel *make_lame(const struct channel *channel, const char *why) {
-    return grpc.grpc_lame_client_channel_create(channel->target, GRPC_STATUS_UNAVAILABLE, why);
+static grpc_channel *make_lame(const char *target, const char *why) {
+    return grpc.grpc_lame_client_channel_create(target, GRPC_STATUS_UNAVAILABLE, why);
+}
+
+grpc_channel *channel_make_parted(void) {
+    return make_lame("inproc", "the channel leads to a server in the same process, which stayed in "
+                               "the parent process at fork()");
 }
 
 static grpc_channel *make(const struct channel *channel, grpc_channel_credentials *credentials,
@@ -67,10 +73,13 @@ static grpc_channel *make(const struct channel *channel, grpc_channel_credential
         return grpc.grpc_lame_client_channel_create(channel->target, channel->status,
                                                     channel->message);
     case CHANNEL_FROM_DESCRIPTOR:
-        return make_lame(channel, "the channel was made from a descriptor, whose connection "
-                                  "belongs to the parent process since fork()");
+        return make_lame(channel->target,
+                         "the channel was made from a descriptor, whose connection "
+                         "belongs to the parent process since fork()");
+    case CHANNEL_IN_PROCESS:
+        return channel_make_parted();
     }
-    return make_lame(channel, "the channel can't be made again after fork()");
+    return make_lame(channel->target, "the channel can't be made again after fork()");
 }
 
 static void *build(struct object *object) {
@@ -83,6 +92,8 @@ static void *build(struct object *object) {
     grpc_channel *made = make(channel, credentials, arguments);
     object_return(channel->credentials, credentials, temporary);
     channel_arguments_end_use_of_copy(channel->arguments, arguments);
+    PROBE3(channel_rebuilt, object->handle, made, channel->target);
+    counters_add(COUNTER_channels_rebuilt, 1);
     return made;
 }
 

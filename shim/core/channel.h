@@ -12,6 +12,7 @@ enum channel_constructor {
     CHANNEL_CREATE_SECURE,   // grpc_secure_channel_create, before
     CHANNEL_CREATE_LAME,
     CHANNEL_FROM_DESCRIPTOR, // can't be made again: the connection is the parent's
+    CHANNEL_IN_PROCESS,      // can't be made again: the server is the parent's
 };
 
 struct channel_recipe {
@@ -26,6 +27,10 @@ struct channel_recipe {
 // Records a channel that the program just made; what the recipe points to is copied. Returns the
 // channel. Any thread.
 grpc_channel *channel_record(grpc_channel *channel, const struct channel_recipe *recipe);
+
+// What stands for a channel to a server of the parent's in the same process: its calls fail at once
+// and say why. The caller owns it. Any thread of a child.
+grpc_channel *channel_make_parted(void);
 
 // Records the handle of a registered call that gRPC just returned for the program's channel.
 // Returns the handle. Any thread.

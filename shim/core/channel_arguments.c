@@ -16,6 +16,22 @@ struct channel_arguments {
     struct copied_argument arguments[];
 };
 
+// What an argument may point to that a child makes again.
+static const enum object_kind pointed_to[] = {OBJECT_RESOURCE_QUOTA, OBJECT_SSL_SESSION_CACHE};
+
+static struct object *acquire(const void *pointer) {
+    struct object *object = NULL;
+    for (size_t i = 0; object == NULL && i < ARRAY_LENGTH(pointed_to); i++)
+        object = registry_acquire(pointed_to[i], pointer, 0);
+    return object;
+}
+
+static void *translate(void *pointer) {
+    for (size_t i = 0; i < ARRAY_LENGTH(pointed_to); i++)
+        pointer = object_translate(pointed_to[i], pointer);
+    return pointer;
+}
+
 static struct copied_argument copy_argument(const grpc_arg *argument) {
     struct copied_argument copy = {.argument = *argument};
     copy.argument.key = strdup(argument->key);
@@ -24,7 +40,7 @@ static struct copied_argument copy_argument(const grpc_arg *argument) {
     } else if (argument->type == GRPC_ARG_POINTER) {
         void *pointer = argument->value.pointer.p;
         snapshot_keep(argument->value.pointer.vtable, sizeof(*argument->value.pointer.vtable));
-        copy.object = registry_acquire(OBJECT_RESOURCE_QUOTA, pointer, 0);
+        copy.object = acquire(pointer);
         copy.argument.value.pointer.p = argument->value.pointer.vtable->copy(pointer);
     }
     return copy;
@@ -99,8 +115,7 @@ grpc_channel_args *channel_arguments_begin_use(const grpc_channel_args *argument
     for (size_t i = 0; room != NULL && i < arguments->num_args; i++) {
         room->args[i] = arguments->args[i];
         if (room->args[i].type == GRPC_ARG_POINTER)
-            room->args[i].value.pointer.p =
-                object_translate(OBJECT_RESOURCE_QUOTA, room->args[i].value.pointer.p);
+            room->args[i].value.pointer.p = translate(room->args[i].value.pointer.p);
     }
     return room;
 }

@@ -1,9 +1,11 @@
 #include "core/completion_queue.h"
 
 #include "base/lock.h"
+#include "core/delivery.h"
 #include "core/functions.h"
 #include "core/pending.h"
 #include "core/revival.h"
+#include "core/thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +19,13 @@ struct completion_queue {
     _Atomic(struct pending *) failed;
 };
 
-static struct completion_queue *find(const grpc_completion_queue *handle) {
+HOT static struct completion_queue *find(const grpc_completion_queue *handle) {
     return (struct completion_queue *)registry_find(OBJECT_COMPLETION_QUEUE, handle, 0);
 }
 
-grpc_completion_queue *completion_queue_record(grpc_completion_queue *handle,
-                                               const grpc_completion_queue_attributes *attributes) {
+HOT grpc_completion_queue *
+completion_queue_record(grpc_completion_queue *handle,
+                        const grpc_completion_queue_attributes *attributes) {
     struct completion_queue *queue = handle != NULL ? malloc(sizeof(*queue)) : NULL;
     if (queue == NULL)
         return handle;
@@ -34,9 +37,9 @@ grpc_completion_queue *completion_queue_record(grpc_completion_queue *handle,
     return handle;
 }
 
-grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *handle) {
+HOT grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *handle) {
     const struct completion_queue *queue = find(handle);
-    return queue != NULL ? queue->attributes.cq_completion_type : GRPC_CQ_CALLBACK;
+    return queue != NULL ? queue->attributes.cq_completion_type : COMPLETION_QUEUE_UNKNOWN;
 }
 
 bool completion_queue_fail(const grpc_completion_queue *handle, struct pending *pending) {
@@ -58,8 +61,9 @@ void completion_queue_reset_locks_in_child(void) {
     registry_visit(OBJECT_COMPLETION_QUEUE, reset_lock, NULL);
 }
 
-void completion_queue_record_shutdown(const grpc_completion_queue *handle) {
+HOT void completion_queue_record_shutdown(const grpc_completion_queue *handle) {
     struct completion_queue *queue = find(handle);
+    thread_note_shutdown(handle);
     if (queue != NULL)
         atomic_store(&queue->shut_down, true);
 }
@@ -72,8 +76,6 @@ bool completion_queue_is_shut_down(const grpc_completion_queue *handle) {
 // Gives out one of the failed operations, with `only` that of this tag.
 static bool take_failed(struct completion_queue *queue, const void *only, bool any,
                         grpc_event *event) {
-    if (queue == NULL || atomic_load(&queue->failed) == NULL)
-        return false;
     lock_acquire(&queue->lock);
     struct pending *pending = pending_take(&queue->failed, only, any);
     lock_release(&queue->lock);
@@ -83,22 +85,48 @@ static bool take_failed(struct completion_queue *queue, const void *only, bool a
     return true;
 }
 
-grpc_event completion_queue_next(grpc_completion_queue *handle, gpr_timespec deadline,
-                                 void *reserved) {
+// A thread of the program's own is told whatever the hour: who drains a queue while the process
+// exits waits for each tag. One of libgrpc++'s would call the program back.
+static bool may_give_out(void) {
+    return !thread_is_of_library() || delivery_begin();
+}
+
+// Read without the lock: nearly always there is none.
+static bool has_failed(const struct completion_queue *queue) {
+    return queue != NULL && atomic_load(&queue->failed) != NULL;
+}
+
+static bool take_next_failed(struct completion_queue *queue, grpc_event *event) {
+    if (!has_failed(queue) || !may_give_out())
+        return false;
+    bool taken = take_failed(queue, NULL, true, event);
+    if (!taken)
+        delivery_end();
+    return taken;
+}
+
+HOT grpc_event completion_queue_next(grpc_completion_queue *handle, gpr_timespec deadline,
+                                     void *reserved) {
     grpc_event event;
-    if (process_generation() > 0 && take_failed(find(handle), NULL, true, &event))
-        return event;
-    grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
-    event = grpc.grpc_completion_queue_next(real, deadline, reserved);
-    if (event.type == GRPC_OP_COMPLETE)
-        pending_complete(handle, &event);
+    do {
+        thread_polls(handle);
+        if (process_generation() > 0 && take_next_failed(find(handle), &event))
+            return event;
+        grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
+        event = grpc.grpc_completion_queue_next(real, deadline, reserved);
+    } while (event.type == GRPC_OP_COMPLETE && pending_complete(handle, &event) && !may_give_out());
     return event;
 }
 
-grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag, gpr_timespec deadline,
-                                  void *reserved) {
+static bool take_plucked_failed(struct completion_queue *queue, const void *tag,
+                                grpc_event *event) {
+    return has_failed(queue) && take_failed(queue, tag, false, event);
+}
+
+HOT grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag,
+                                      gpr_timespec deadline, void *reserved) {
     grpc_event event;
-    if (process_generation() > 0 && take_failed(find(handle), tag, false, &event))
+    if (process_generation() > 0 && take_plucked_failed(find(handle), tag, &event))
         return event;
     grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
     event = grpc.grpc_completion_queue_pluck(real, tag, deadline, reserved);
@@ -115,6 +143,7 @@ static void *build(struct object *object) {
         grpc.grpc_completion_queue_create(factory, &queue->attributes, NULL);
     if (atomic_load(&queue->shut_down))
         grpc.grpc_completion_queue_shutdown(made);
+    thread_restart(queue->object.handle);
     return made;
 }
 
@@ -123,7 +152,7 @@ static void destroy(void *real) {
     grpc.grpc_completion_queue_destroy(real);
 }
 
-static void dispose(struct object *object) {
+HOT static void dispose(struct object *object) {
     struct completion_queue *queue = (struct completion_queue *)object;
     struct pending *pending;
     while ((pending = pending_take(&queue->failed, NULL, true)) != NULL)

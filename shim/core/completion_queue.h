@@ -13,8 +13,9 @@ struct pending;
 grpc_completion_queue *completion_queue_record(grpc_completion_queue *queue,
                                                const grpc_completion_queue_attributes *attributes);
 
-// How the queue gives out its completions; GRPC_CQ_CALLBACK also where it is not known: nothing is
-// tracked then. Any thread.
+#define COMPLETION_QUEUE_UNKNOWN ((grpc_cq_completion_type)-1)
+
+// How the queue gives out its completions, or COMPLETION_QUEUE_UNKNOWN. Any thread.
 grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *queue);
 
 // Lets the queue give out this operation's tag as failed. The queue takes ownership. Returns false

@@ -22,23 +22,32 @@
 #define DESCRIPTORS_MAXIMUM (1 << 20)
 
 // The table comes in pieces, made when gRPC gets the first descriptor of one and never moved or
-// freed.
+// freed. It is NULL in a process whose gRPC never opened anything.
 #define DESCRIPTORS_A_PIECE 1024
 struct descriptors_piece;
-extern _Atomic(struct descriptors_piece *)
-    descriptors_pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE];
+struct descriptors_table {
+    _Atomic(struct descriptors_piece *) pieces[DESCRIPTORS_MAXIMUM / DESCRIPTORS_A_PIECE];
+    uint64_t openings[64]; // the numbers of those under way
+};
+extern _Atomic(struct descriptors_table *) descriptors_table;
 
 // Whether a descriptor is in a piece's table; the slow part of the next function.
 bool descriptors_tracked_in(const struct descriptors_piece *piece, int descriptor);
 
 // Whether a descriptor is gRPC's. What every close() in the process pays.
 static inline bool descriptors_tracked(int descriptor) {
-    if ((unsigned)descriptor >= DESCRIPTORS_MAXIMUM)
+    struct descriptors_table *table =
+        atomic_load_explicit(&descriptors_table, memory_order_relaxed);
+    if (likely(table == NULL) || (unsigned)descriptor >= DESCRIPTORS_MAXIMUM)
         return false;
     struct descriptors_piece *piece = atomic_load_explicit(
-        &descriptors_pieces[descriptor / DESCRIPTORS_A_PIECE], memory_order_relaxed);
+        &table->pieces[descriptor / DESCRIPTORS_A_PIECE], memory_order_relaxed);
     return unlikely(piece != NULL) && descriptors_tracked_in(piece, descriptor);
 }
+
+// Makes what the functions below need, before gRPC opens anything; without it they manage, but
+// each fork costs two page faults more. Any thread.
+void descriptors_start(void);
 
 // To be called before and after gRPC makes descriptors: `made` are those it got (-1 is none). What
 // begins is ended with the same number. Neither waits for a fork, and no fork waits for them. Keep
@@ -62,6 +71,9 @@ void descriptors_not_closed(unsigned first, unsigned last);
 // way a closed descriptor is kept as "closing".
 void descriptors_fork_begins(void);
 void descriptors_fork_ended(void);
+
+// The forks that were under way are the parent's. Every child, single-threaded, async-signal-safe.
+void descriptors_note_fork(void);
 
 // Closes all of them and forgets them. Child, single-threaded, async-signal-safe.
 void descriptors_close_in_child(void);

@@ -5,11 +5,12 @@
 #include "base/log.h"
 #include "core/image.h"
 #include "core/snapshot.h"
+#include "core/static_images.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-// The path of an image with a gRPC of its own; the loader's string.
+// The path of an image with a gRPC of its own, on the heap: the image may be unloaded.
 static _Atomic(const char *) found;
 
 void detection_unprotected(const char *what, const char *why) {
@@ -63,15 +64,15 @@ static bool look(const struct image *image, void *caller) {
     if (was_in_vain(image))
         return true;
     if (holds_grpc(image))
-        atomic_store(&found, image->path);
+        atomic_store(&found, strdup(image->path));
     else
         atomic_store(&in_vain[atomic_fetch_add(&in_vain_count, 1) % IN_VAIN_MAXIMUM], image->start);
     return true;
 }
 
 void detection_thread_named(const char *name, const void *caller) {
-    if (likely(!is_name_of_grpc(name)) || snapshot_covers(caller) || configuration()->disabled ||
-        atomic_load(&found) != NULL)
+    if (likely(!is_name_of_grpc(name)) || snapshot_covers(caller) || static_images_cover(caller) ||
+        configuration()->disabled || atomic_load(&found) != NULL)
         return;
     image_visit(look, (void *)(uintptr_t)caller);
 }

@@ -2,6 +2,7 @@
 
 #include "core/process.h"
 #include "core/snapshot.h"
+#include "core/static_images.h"
 
 #include <stdlib.h>
 
@@ -18,7 +19,7 @@ static void run(void *context) {
 }
 
 void exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
-    if (!snapshot_covers(image))
+    if (!snapshot_covers(image) && !static_images_cover(image))
         return;
     struct registration *registration = malloc(sizeof(*registration));
     if (registration == NULL)

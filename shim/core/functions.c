@@ -26,9 +26,12 @@ static void *absent(void) {
     return NULL;
 }
 
-static void set(void *functions, const struct entry *entry, void *address) {
-    // ISO C has no conversion from object to function pointers; POSIX has.
-    memcpy((char *)functions + entry->offset, &address, sizeof(address));
+// ISO C has no conversion from object to function pointers; POSIX has. Several threads may bind the
+// same function, to the same address.
+typedef void *function_address __attribute__((may_alias));
+
+static void set(void *member, void *address) {
+    __atomic_store_n((function_address *)member, address, __ATOMIC_RELAXED);
 }
 
 // A symbol that the image lacks may be in another: gpr_* are in a library of their own.
@@ -44,7 +47,8 @@ static void bind_all(void *functions, const struct entry *entries, size_t count,
                      const struct image *image) {
     for (size_t i = 0; i < count; i++) {
         void *address = find(image, entries[i].name);
-        set(functions, &entries[i], address != NULL ? address : (void *)(uintptr_t)absent);
+        set((char *)functions + entries[i].offset,
+            address != NULL ? address : (void *)(uintptr_t)absent);
     }
 }
 
@@ -56,6 +60,17 @@ void functions_bind_ares(void) {
     struct image image;
     bool found = image_defining("ares_process_fd", &image);
     bind_all(&ares_bound, ares_entries, ARRAY_LENGTH(ares_entries), found ? &image : NULL);
+}
+
+bool functions_any(bool (*condition)(const void *function)) {
+    for (size_t i = 0; i < ARRAY_LENGTH(grpc_entries); i++) {
+        const char *member = (const char *)&grpc + grpc_entries[i].offset;
+        void *address;
+        memcpy(&address, member, sizeof(address));
+        if (function_present(member) && condition(address))
+            return true;
+    }
+    return false;
 }
 
 // close_range and closefrom came with glibc 2.34.
@@ -75,5 +90,5 @@ void functions_bind_libc(void *member, const char *name) {
     void *address = image_defining_in(IMAGES_BEHIND, name, &image)
                         ? image_symbol(&image, name)
                         : (void *)(uintptr_t)absent_from_libc;
-    memcpy(member, &address, sizeof(address));
+    set(member, address);
 }

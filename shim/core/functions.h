@@ -2,6 +2,7 @@
 #ifndef GRPCFORKSHIM_CORE_FUNCTIONS_H
 #define GRPCFORKSHIM_CORE_FUNCTIONS_H
 
+#include "base/compiler.h"
 #include "core/grpc_abi.h"
 #include "core/image.h"
 #include "core/symbols.h"
@@ -22,7 +23,7 @@ struct ares_functions {
 };
 
 struct libc_functions {
-    LIBC_SYMBOLS(FUNCTION_MEMBER)
+    LIBC_SYMBOLS(FUNCTION_MEMBER, FUNCTION_MEMBER)
 };
 
 // Bound by functions_bind: by then every wrapper has passed process_enter. A function that this
@@ -42,6 +43,9 @@ void functions_bind(const struct image *core);
 // The same for c-ares, which a program may use without gRPC. Any thread, more than once.
 void functions_bind_ares(void);
 
+// Whether the condition holds for any of gRPC's functions that is bound. Any thread.
+bool functions_any(bool (*condition)(const void *function));
+
 // True where a bound function exists; the argument points to a member of `grpc` or `libc_bound`.
 bool function_present(const void *member);
 
@@ -55,16 +59,16 @@ void functions_bind_libc(void *member, const char *name);
 
 #define ares_function(name)                                                                        \
     ({                                                                                             \
-        if (unlikely(ares_bound.name == NULL))                                                     \
+        if (unlikely(__atomic_load_n(&ares_bound.name, __ATOMIC_RELAXED) == NULL))                 \
             functions_bind_ares();                                                                 \
-        ares_bound.name;                                                                           \
+        __atomic_load_n(&ares_bound.name, __ATOMIC_RELAXED);                                       \
     })
 
 #define libc_function(name)                                                                        \
     ({                                                                                             \
-        if (unlikely(libc_bound.name == NULL))                                                     \
+        if (unlikely(__atomic_load_n(&libc_bound.name, __ATOMIC_RELAXED) == NULL))                 \
             functions_bind_libc(&libc_bound.name, #name);                                          \
-        libc_bound.name;                                                                           \
+        __atomic_load_n(&libc_bound.name, __ATOMIC_RELAXED);                                       \
     })
 
 #endif

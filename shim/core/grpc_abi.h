@@ -8,9 +8,11 @@
 #ifndef GRPCFORKSHIM_CORE_GRPC_ABI_H
 #define GRPCFORKSHIM_CORE_GRPC_ABI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct grpc_alts_credentials_options grpc_alts_credentials_options;
 typedef struct grpc_auth_context grpc_auth_context;
 typedef struct grpc_byte_buffer grpc_byte_buffer;
 typedef struct grpc_call grpc_call;
@@ -23,14 +25,24 @@ typedef struct grpc_metadata grpc_metadata;
 typedef struct grpc_resource_quota grpc_resource_quota;
 typedef struct grpc_server grpc_server;
 typedef struct grpc_server_credentials grpc_server_credentials;
+typedef struct grpc_ssl_server_certificate_config grpc_ssl_server_certificate_config;
+typedef struct grpc_ssl_server_credentials_options grpc_ssl_server_credentials_options;
+typedef struct grpc_ssl_session_cache grpc_ssl_session_cache;
+typedef struct grpc_tls_certificate_provider grpc_tls_certificate_provider;
+typedef struct grpc_tls_certificate_verifier grpc_tls_certificate_verifier;
+typedef struct grpc_tls_credentials_options grpc_tls_credentials_options;
+typedef struct grpc_tls_identity_pairs grpc_tls_identity_pairs;
 struct census_context;
 struct grpc_call_details;
 struct grpc_channel_info;
 struct grpc_slice_refcount;
+struct grpc_tls_custom_verification_check_request;
 
 typedef int grpc_connectivity_state;
 typedef int grpc_local_connect_type;
 typedef int grpc_security_level;
+typedef int grpc_ssl_client_certificate_request_type;
+typedef int grpc_tls_version;
 
 typedef int grpc_status_code;
 #define GRPC_STATUS_CANCELLED 1
@@ -182,5 +194,35 @@ typedef struct grpc_metadata_credentials_plugin {
     void *state;
     const char *type;
 } grpc_metadata_credentials_plugin;
+
+// Nine strings.
+typedef struct grpc_sts_credentials_options {
+    const char *token_exchange_service_uri;
+    const char *resource;
+    const char *audience;
+    const char *scope;
+    const char *requested_token_type;
+    const char *subject_token_path;
+    const char *subject_token_type;
+    const char *actor_token_path;
+    const char *actor_token_type;
+} grpc_sts_credentials_options;
+
+// Passed by value: three words.
+typedef struct grpc_auth_metadata_processor {
+    void *process;
+    void (*destroy)(void *state);
+    void *state;
+} grpc_auth_metadata_processor;
+
+typedef int (*grpc_ssl_server_certificate_config_callback)(
+    void *state, grpc_ssl_server_certificate_config **config);
+
+typedef struct grpc_tls_certificate_verifier_external {
+    void *user_data;
+    void *verify;
+    void *cancel;
+    void (*destruct)(void *user_data);
+} grpc_tls_certificate_verifier_external;
 
 #endif

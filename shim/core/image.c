@@ -1,9 +1,13 @@
 #include "core/image.h"
 
 #include "base/compiler.h"
+#include "core/functions.h"
+#include "core/record.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +32,7 @@ static void read_segments(struct image *image, const struct dl_phdr_info *info,
             image->start = start < image->start ? start : image->start;
             image->end = end > image->end ? end : image->end;
             if (header->p_flags & PF_W) {
-                // One writable segment is what linkers make; of several the last has the .bss.
+                // One is what GNU ld makes; of several the last has the .bss.
                 image->writable_start = start;
                 image->writable_end = end;
                 image->data = header;
@@ -46,6 +50,13 @@ static void read_segments(struct image *image, const struct dl_phdr_info *info,
     }
     if (relro_end > image->writable_start && relro_end <= image->writable_end)
         image->writable_start = relro_end;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        // lld gives RELRO a segment of its own.
+        if (header->p_type == PT_LOAD && (header->p_flags & PF_W) && header != image->data &&
+            info->dlpi_addr + header->p_vaddr + header->p_memsz > relro_end)
+            image->has_more_data = true;
+    }
 }
 
 // glibc adds the load address to the dynamic section's pointers, but not for the vDSO; that one
@@ -124,9 +135,58 @@ static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
 // while a thread of the parent is in it). So a child reads the list that the loader keeps for
 // debuggers, without a lock.
 static _Atomic bool in_child;
+// Programs without gRPC fork without handlers of ours, and their children come here too, for the
+// functions of libc. Nothing is written by them: a child of vfork() has its parent's memory.
+static _Atomic pid_t first_process;
+
+void image_note_process(void) {
+    atomic_store(&first_process, (pid_t)syscall(SYS_getpid));
+}
 
 void image_note_fork(void) {
     atomic_store(&in_child, true);
+}
+
+static bool is_child(void) {
+    pid_t first = atomic_load(&first_process);
+    return atomic_load(&in_child) || (first != 0 && first != (pid_t)syscall(SYS_getpid));
+}
+
+bool image_list_is_locked(void) {
+    return !is_child();
+}
+
+static int stop(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)info;
+    (void)size;
+    (void)context;
+    return 1;
+}
+
+static void *wait_for_loader(void *context) {
+    (void)context;
+    dl_iterate_phdr(stop, NULL);
+    atomic_store(&first_process, (pid_t)syscall(SYS_getpid));
+    atomic_store(&in_child, false);
+    return NULL;
+}
+
+// Without it a child went on reading the list without a lock, and died when it made a channel while
+// another of its threads unloaded a library (4 of 4 runs of such a program).
+void image_ask_loader(void) {
+    static _Atomic pid_t asked;
+    pid_t self = (pid_t)syscall(SYS_getpid);
+    if (!is_child() || atomic_exchange(&asked, self) == self)
+        return;
+    pthread_t thread;
+    sigset_t all, before;
+    // The program's signals are none of that thread's. On Linux this is the calling thread's mask,
+    // as pthread_sigmask's, which is not in libc itself before glibc 2.32.
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    if (libc_function(pthread_create)(&thread, NULL, wait_for_loader, NULL) == 0)
+        libc_function(pthread_detach)(thread);
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static bool describe(const struct link_map *map, struct dl_phdr_info *info) {
@@ -155,7 +215,7 @@ static bool visit_in_child(struct visit *visit) {
 bool image_visit_scope(enum image_scope scope,
                        bool (*visit)(const struct image *image, void *context), void *context) {
     struct visit closure = {visit, context, scope, false};
-    if (atomic_load(&in_child))
+    if (is_child())
         return visit_in_child(&closure);
     return dl_iterate_phdr(visit_one, &closure) != 0;
 }
@@ -172,7 +232,7 @@ static int read_loads(struct dl_phdr_info *info, size_t size, void *context) {
 
 unsigned long long image_loads(void) {
     unsigned long long loads = 0;
-    if (atomic_load(&in_child)) {
+    if (is_child()) {
         for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next)
             loads++;
         return loads;
@@ -221,9 +281,12 @@ void *image_symbol(const struct image *image, const char *name) {
 }
 
 // The symbol table's length is not written down; the hash table's chains lead to every definition.
-void *image_symbol_like(const struct image *image, const char *beginning, const char *part) {
+bool image_visit_definitions(const struct image *image,
+                             bool (*visit)(const char *name, const ElfW(Sym) * symbol,
+                                           void *context),
+                             void *context) {
     if (image->symbols == NULL || image->strings == NULL || image->gnu_hash == NULL)
-        return NULL;
+        return false;
     const struct hash_table *table = (const struct hash_table *)image->gnu_hash;
     const uint32_t *buckets =
         (const uint32_t *)((const ElfW(Addr) *)(table + 1) + table->bloom_size);
@@ -231,24 +294,57 @@ void *image_symbol_like(const struct image *image, const char *beginning, const 
     for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
         for (uint32_t index = buckets[bucket]; index >= table->first_symbol; index++) {
             const ElfW(Sym) *symbol = &image->symbols[index];
-            const char *name = image->strings + symbol->st_name;
-            if (strncmp(name, beginning, strlen(beginning)) == 0 && strstr(name, part) != NULL)
-                return (void *)(image->base + symbol->st_value);
+            if (symbol->st_shndx != SHN_UNDEF &&
+                visit(image->strings + symbol->st_name, symbol, context))
+                return true;
             if (chains[index - table->first_symbol] & 1)
                 break;
         }
     }
-    return NULL;
+    return false;
+}
+
+struct resemblance {
+    const char *beginning, *part;
+    uintptr_t found; // in the image
+};
+
+static bool resembles(const char *name, const ElfW(Sym) * symbol, void *context) {
+    struct resemblance *wanted = context;
+    if (strncmp(name, wanted->beginning, strlen(wanted->beginning)) != 0 ||
+        strstr(name, wanted->part) == NULL)
+        return false;
+    wanted->found = symbol->st_value;
+    return true;
+}
+
+void *image_symbol_like(const struct image *image, const char *beginning, const char *part) {
+    struct resemblance wanted = {beginning, part, 0};
+    if (!image_visit_definitions(image, resembles, &wanted))
+        return NULL;
+    return (void *)(image->base + wanted.found);
+}
+
+static bool has_writable(const struct image *image, void *address) {
+    return (uintptr_t)address >= image->writable_start && (uintptr_t)address < image->writable_end;
+}
+
+bool image_is_writable(const void *address) {
+    return image_visit_scope(IMAGES_ALL, has_writable, (void *)(uintptr_t)address);
 }
 
 struct definition {
     const char *name;
     struct image *found;
+    bool but_shims;
 };
 
 static bool defines(const struct image *image, void *context) {
     const struct definition *definition = context;
     if (image_symbol(image, definition->name) == NULL)
+        return false;
+    // Another copy of this library has nothing to do: see image_is_first_shim.
+    if (definition->but_shims && image_symbol(image, RECORD_SYMBOL) != NULL)
         return false;
     *definition->found = *image;
     return true;
@@ -259,8 +355,14 @@ bool image_defining(const char *name, struct image *found) {
 }
 
 bool image_defining_in(enum image_scope scope, const char *name, struct image *found) {
-    struct definition definition = {name, found};
+    struct definition definition = {name, found, scope != IMAGES_ALL};
     return image_visit_scope(scope, defines, &definition);
+}
+
+bool image_is_first_shim(void) {
+    struct image first;
+    return !image_defining_in(IMAGES_ALL, RECORD_SYMBOL, &first) ||
+           image_contains(&first, (uintptr_t)&own_marker);
 }
 
 #if defined(__x86_64__)
@@ -427,5 +529,12 @@ bool image_reset_data(const struct image *image) {
 bool image_pin(const struct image *image) {
     if (image->path[0] == '\0')
         return true; // the main program stays
-    return dlopen(image->path, RTLD_NOLOAD | RTLD_LAZY | RTLD_NODELETE) != NULL;
+    return libc_function(dlopen)(image->path, RTLD_NOLOAD | RTLD_LAZY | RTLD_NODELETE) != NULL;
+}
+
+struct image *image_copy(const struct image *image) {
+    struct image *copy = malloc(sizeof(*copy));
+    if (copy != NULL)
+        *copy = *image;
+    return copy;
 }

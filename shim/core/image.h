@@ -18,6 +18,7 @@ struct image {
     uintptr_t start, end;     // all its segments
     uintptr_t writable_start; // the part that stays writable: its data without RELRO; both are 0
     uintptr_t writable_end;   // where there is none
+    bool has_more_data;       // other segments stay writable, too; they are not read here
     const ElfW(Phdr) * data;  // the program header of the segment that this part is in
     const ElfW(Dyn) * dynamic;
     const ElfW(Phdr) * headers;
@@ -55,9 +56,21 @@ bool image_visit_scope(enum image_scope scope,
 // The same for all others than this library.
 bool image_visit(bool (*visit)(const struct image *image, void *context), void *context);
 
+// This process is the one that the library was loaded in; in others the loader's lock is not taken.
+// Once, from the constructor.
+void image_note_process(void);
+
 // This process is a child made by fork(): from now on the loader's lock is not taken. Child,
 // async-signal-safe.
 void image_note_fork(void);
+
+// True where the list of images can be read though other threads load and unload libraries; false
+// in a child that does not know yet whether the loader's lock is free. Any thread.
+bool image_list_is_locked(void);
+
+// Finds that out, in a thread of its own, which waits for ever where the lock's holder is not in
+// this process. Once for each child that uses gRPC. Does nothing elsewhere.
+void image_ask_loader(void);
 
 // How many images have been loaded since the process began. Not async-signal-safe.
 unsigned long long image_loads(void);
@@ -66,10 +79,25 @@ unsigned long long image_loads(void);
 // library built in the last fifteen years has. Takes no lock.
 void *image_symbol(const struct image *image, const char *name);
 
+// Calls `visit` for each symbol that the image defines, until it returns true; returns whether it
+// did. Takes no lock.
+bool image_visit_definitions(const struct image *image,
+                             bool (*visit)(const char *name, const ElfW(Sym) * symbol,
+                                           void *context),
+                             void *context);
+
+// Whether the address is in data of some image that stays writable. Not async-signal-safe.
+bool image_is_writable(const void *address);
+
 // The first image that defines the symbol, in *found: of the scope, or of all others than this
-// library. Not async-signal-safe.
+// library. Other copies of this library count with IMAGES_ALL only. Not async-signal-safe.
 bool image_defining_in(enum image_scope scope, const char *name, struct image *found);
 bool image_defining(const char *name, struct image *found);
+
+// Whether this is the first copy of the library in the process, to which the program's calls are
+// bound. Two get there where one that was installed elsewhere is preloaded besides; both at work
+// took each other for gRPC and called each other until the stack ended (measured).
+bool image_is_first_shim(void);
 
 // Calls `visit` for each import and each reference to a data symbol that the image has
 // relocations for. Takes no lock.
@@ -96,6 +124,10 @@ bool image_reset_data(const struct image *image);
 // The first symbol of the image that begins and goes on like this, or NULL: for names of C++, whose
 // inline namespaces carry versions. Takes no lock.
 void *image_symbol_like(const struct image *image, const char *beginning, const char *part);
+
+// A copy of a description on the heap, which is the caller's; NULL where memory is lacking. Any
+// thread.
+struct image *image_copy(const struct image *image);
 
 // Takes the loader's lock, which another thread holds while it runs a constructor: nothing of ours
 // may be locked. Keeps the image loaded to the end of the process (dlopen(3): RTLD_NOLOAD,

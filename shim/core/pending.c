@@ -3,11 +3,16 @@
 #include "base/log.h"
 #include "core/call.h"
 #include "core/completion_queue.h"
+#include "core/delivery.h"
 #include "core/functions.h"
 #include "core/registry.h"
 #include "core/revival.h"
+#include "core/thread.h"
 
+#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Where the program wants the results of a batch.
 struct outputs {
@@ -33,9 +38,12 @@ struct pending {
     // A batch of ours that carries the tag of a failed operation through gRPC's queue; see
     // pending_start_failed.
     grpc_call *carrier;
+    bool called_back;
+    // On a callback queue: what gRPC has for a tag. The program's tag is one as well.
+    grpc_completion_queue_functor functor[];
 };
 
-static void note_output(struct outputs *outputs, const grpc_op *operation) {
+HOT static void note_output(struct outputs *outputs, const grpc_op *operation) {
     switch (operation->op) {
     case GRPC_OP_RECV_INITIAL_METADATA:
         outputs->initial_metadata = operation->data.recv_initial_metadata.recv_initial_metadata;
@@ -79,14 +87,44 @@ static void set_outputs(const struct outputs *outputs) {
 // A batch that receives the status succeeds even then: that is how gRPC reports every end of a call
 // (include/grpc/impl/codegen/grpc_types.h on GRPC_OP_RECV_STATUS_ON_CLIENT: "This operation always
 // succeeds"), and programs do not look at the status of a batch that did not.
-static int success_of(const struct outputs *outputs) {
+HOT static int success_of(const struct outputs *outputs) {
     return outputs->status != NULL || outputs->cancelled != NULL;
 }
 
-static struct pending *make(const grpc_completion_queue *queue, const grpc_call *call,
-                            const grpc_op *operations, size_t count, void *tag) {
+// The operation is complete and out of the registry. True where it is one that a fork ended.
+HOT static bool finish(struct pending *pending, int *success) {
+    bool carried = pending->carrier != NULL;
+    if (carried) {
+        *success = pending->success;
+        grpc.grpc_call_unref(pending->carrier);
+    }
+    if (pending->outputs.made != NULL && *success)
+        call_record(*pending->outputs.made, pending->queue_of_made);
+    object_unreference(&pending->object);
+    return carried;
+}
+
+// gRPC calls this when the operation is complete; pending_complete's part for a callback queue.
+static void run_functor(grpc_completion_queue_functor *functor, int success) {
+    struct pending *pending =
+        (struct pending *)((char *)functor - offsetof(struct pending, functor));
+    grpc_completion_queue_functor *programs = pending->tag;
+    registry_remove_object(&pending->object);
+    bool carried = finish(pending, &success);
+    if (carried && !delivery_begin())
+        return;
+    programs->functor_run(programs, success);
+    if (carried)
+        delivery_end();
+}
+
+HOT static struct pending *make(const grpc_completion_queue *queue, const grpc_call *call,
+                                const grpc_op *operations, size_t count, void *tag,
+                                grpc_cq_completion_type type) {
     // Not calloc: glibc's takes the slow way past the thread's cache, once for each batch.
-    struct pending *pending = malloc(sizeof(*pending));
+    bool called_back = type == GRPC_CQ_CALLBACK;
+    struct pending *pending =
+        malloc(sizeof(*pending) + (called_back ? sizeof(pending->functor[0]) : 0));
     if (pending == NULL)
         return NULL;
     *pending = (struct pending){.next = NULL};
@@ -97,14 +135,21 @@ static struct pending *make(const grpc_completion_queue *queue, const grpc_call 
     for (size_t i = 0; i < count; i++)
         note_output(&pending->outputs, &operations[i]);
     pending->success = success_of(&pending->outputs);
+    pending->called_back = called_back;
+    if (called_back) {
+        const grpc_completion_queue_functor *functor = tag;
+        pending->functor[0] = (grpc_completion_queue_functor){.functor_run = run_functor,
+                                                              .inlineable = functor->inlineable};
+        pending->object.handle = pending->functor;
+    }
     return pending;
 }
 
 // Adds it under a tag that tells it apart, where that can be done.
 //
 // Nearly always the tag is new in its queue.
-static bool insert(struct pending *pending, const grpc_completion_queue *queue,
-                   grpc_cq_completion_type type) {
+HOT static bool insert(struct pending *pending, const grpc_completion_queue *queue,
+                       grpc_cq_completion_type type) {
     if (likely(registry_insert_new(&pending->object)))
         return true;
     struct object *other = registry_acquire(OBJECT_PENDING, pending->tag, (uintptr_t)queue);
@@ -115,12 +160,12 @@ static bool insert(struct pending *pending, const grpc_completion_queue *queue,
     return registry_insert(&pending->object);
 }
 
-struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
-                              const grpc_call *call, const grpc_op *operations, size_t count,
-                              void **tag) {
-    if (type == GRPC_CQ_CALLBACK)
+HOT struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
+                                  const grpc_call *call, const grpc_op *operations, size_t count,
+                                  void **tag) {
+    if (type == COMPLETION_QUEUE_UNKNOWN)
         return NULL;
-    struct pending *pending = make(queue, call, operations, count, *tag);
+    struct pending *pending = make(queue, call, operations, count, *tag, type);
     if (pending == NULL)
         return NULL;
     if (!insert(pending, queue, type)) {
@@ -150,38 +195,66 @@ void pending_cancel(struct pending *pending) {
     object_unreference(&pending->object);
 }
 
-void pending_complete(const grpc_completion_queue *queue, grpc_event *event) {
+HOT bool pending_complete(const grpc_completion_queue *queue, grpc_event *event) {
     struct pending *pending =
         (struct pending *)registry_remove(OBJECT_PENDING, event->tag, (uintptr_t)queue);
     if (pending == NULL)
-        return;
+        return false;
     event->tag = pending->tag;
-    if (pending->carrier != NULL) {
-        event->success = pending->success;
-        grpc.grpc_call_unref(pending->carrier);
-    }
-    if (pending->outputs.made != NULL && event->success)
-        call_record(*pending->outputs.made, pending->queue_of_made);
-    object_unreference(&pending->object);
+    return finish(pending, &event->success);
 }
 
+// Calls the program's functors, one after the other, in a thread that is none of gRPC's.
+static void *call_back(void *context) {
+    _Atomic(struct pending *) list = context;
+    struct pending *pending;
+    while (delivery_begin() && (pending = pending_take(&list, NULL, true)) != NULL) {
+        grpc_event event = pending_fail(pending);
+        grpc_completion_queue_functor *functor = event.tag;
+        functor->functor_run(functor, event.success);
+    }
+    delivery_end();
+    return NULL;
+}
+
+static void start_calling_back(struct pending *list) {
+    pthread_t thread;
+    int error = list != NULL ? libc_function(pthread_create)(&thread, NULL, call_back, list) : 0;
+    if (error != 0)
+        log_write(LOG_ERROR, "can't start a thread, %s, callbacks of inherited calls won't come",
+                  strerror(error));
+    else if (list != NULL)
+        libc_function(pthread_detach)(thread);
+}
+
+struct inheritance {
+    unsigned count;
+    _Atomic(struct pending *) called_back;
+};
+
 static void inherit(struct object *object, void *context) {
-    unsigned *count = context;
+    struct inheritance *inheritance = context;
     struct pending *pending = (struct pending *)object;
+    const grpc_completion_queue *queue = (const grpc_completion_queue *)object->scope;
     if (!object_is_inherited(object))
         return;
     registry_remove_object(object);
     pending->carrier = NULL;
-    ++*count;
-    if (!completion_queue_fail((const grpc_completion_queue *)object->scope, pending))
+    inheritance->count++;
+    if (pending->called_back)
+        pending_append(&inheritance->called_back, pending);
+    else if (!completion_queue_fail(queue, pending))
         object_unreference(object);
+    else if (pending->call != NULL)
+        thread_restart(queue); // of a server's, which has requests there, nothing is run again
 }
 
 void pending_inherit(void) {
-    unsigned count = 0;
+    struct inheritance inheritance = {.count = 0};
     completion_queue_reset_locks_in_child();
-    registry_visit(OBJECT_PENDING, inherit, &count);
-    log_write(LOG_DEBUG, "%u operations were pending at fork", count);
+    registry_visit(OBJECT_PENDING, inherit, &inheritance);
+    start_calling_back(atomic_load(&inheritance.called_back));
+    log_write(LOG_DEBUG, "%u operations were pending at fork", inheritance.count);
 }
 
 grpc_event pending_fail(struct pending *pending) {
@@ -219,6 +292,10 @@ static void start(struct pending *pending, grpc_completion_queue *queue) {
     }
     // gRPC's queue takes nothing any more once it is shut down, but then nobody waits in it either.
     if (completion_queue_is_shut_down(queue)) {
+        if (pending->called_back) {
+            start_calling_back(pending);
+            return;
+        }
         if (!completion_queue_fail(queue, pending))
             object_unreference(&pending->object);
         return;
@@ -234,13 +311,14 @@ static void start(struct pending *pending, grpc_completion_queue *queue) {
 
 void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
                           const grpc_op *operations, size_t count, void *tag) {
-    struct pending *pending = make(queue, call, operations, count, tag);
+    struct pending *pending =
+        make(queue, call, operations, count, tag, completion_queue_type(queue));
     if (pending != NULL)
         start(pending, queue);
 }
 
 void pending_start_finished(grpc_completion_queue *queue, int success, void *tag) {
-    struct pending *pending = make(queue, NULL, NULL, 0, tag);
+    struct pending *pending = make(queue, NULL, NULL, 0, tag, completion_queue_type(queue));
     if (pending == NULL)
         return;
     pending->success = success;
@@ -275,7 +353,7 @@ struct pending *pending_take(_Atomic(struct pending *) *list, const void *tag, b
     return pending;
 }
 
-static void dispose(struct object *object) {
+HOT static void dispose(struct object *object) {
     (void)object;
 }
 

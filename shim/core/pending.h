@@ -9,7 +9,9 @@
 // program's tag perhaps before the operation is started, nor the tags that libgrpc++ posts by
 // functions that are not interposed. So it is the table; and ours are handed out only where a tag
 // is already pending on the same "next" queue for another call, since which of the two comes back
-// could not be told otherwise, and outputs of a finished call must not be written to.
+// could not be told otherwise, and outputs of a finished call must not be written to. The tags of a
+// callback queue are functors, which gRPC calls; there it is handed one of ours that calls the
+// program's.
 #ifndef GRPCFORKSHIM_CORE_PENDING_H
 #define GRPCFORKSHIM_CORE_PENDING_H
 
@@ -23,7 +25,7 @@ struct pending;
 // Notes an operation on the program's queue of this type before it is started. `call` (the
 // program's; NULL for operations of channels) and `operations` say what it sets. `*tag` is the
 // program's and may be replaced by the one to hand to gRPC. Returns NULL where nothing is tracked:
-// a callback queue, whose tags are functions that gRPC calls. Any thread.
+// a queue that is not known. Any thread.
 struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
                               const grpc_call *call, const grpc_op *operations, size_t count,
                               void **tag);
@@ -40,10 +42,12 @@ void pending_makes_call(struct pending *pending, grpc_call **made,
 void pending_cancel(struct pending *pending);
 
 // A tag came back from the program's queue: forgets the operation, and puts the program's tag and
-// success into the event where they are not gRPC's. Any thread.
-void pending_complete(const grpc_completion_queue *queue, grpc_event *event);
+// success into the event where they are not gRPC's. True where a fork had ended the operation. Any
+// thread.
+bool pending_complete(const grpc_completion_queue *queue, grpc_event *event);
 
-// Gives what was pending at fork to its queues. Child, once, when gRPC is initialised again.
+// Gives what was pending at fork to its queues, and runs the threads of libgrpc++'s again that are
+// to take it from there. Child, once, when gRPC is initialised again.
 void pending_inherit(void);
 
 // Fails an operation that the program starts on an inherited call, or the like: its outputs are set

@@ -4,6 +4,9 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "core/abseil.h"
+#include "core/assumptions.h"
+#include "core/counters.h"
+#include "core/delivery.h"
 #include "core/descriptors.h"
 #include "core/detection.h"
 #include "core/functions.h"
@@ -12,31 +15,38 @@
 #include "core/registry.h"
 #include "core/revival.h"
 #include "core/settings.h"
+#include "core/shared_memory.h"
 #include "core/snapshot.h"
+#include "core/static_images.h"
+#include "core/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// What stands where no page of the other kind can be had; it makes every call take the slow way
-// until the process is attached.
+// What stands until a process is attached, and where no page of the other kind can be had.
 static struct process_flags fallback_flags;
-struct process_flags *process_flags = &fallback_flags;
-_Atomic uint32_t process_current_generation;
+HOT_DATA _Atomic(struct process_flags *) process_flags = &fallback_flags;
+HOT_DATA _Atomic uint32_t process_current_generation;
 
 enum protection { NOT_ATTACHED, PROTECTED, UNPROTECTED };
-static _Atomic(enum protection) protection;
-static _Atomic bool inherited; // a child before its first use of gRPC
+static HOT_DATA _Atomic(enum protection) protection;
+static HOT_DATA _Atomic bool inherited; // a child before its first use of gRPC
 static _Atomic uint32_t initialisations;
 static _Atomic pid_t process_id; // the process for which all of this holds
+// The flag in the wiped page was set in the process for which all of this holds.
+static _Atomic bool was_ready;
+static _Atomic pid_t noticing; // the process of which a thread is in notice_fork
 
 // Held while a process attaches or revives. gRPC's own calls meanwhile, from whatever thread, don't
 // come here.
 static struct lock slow_lock = LOCK_INITIALIZER;
+static struct lock start_lock = LOCK_INITIALIZER; // pthread_once is in libpthread before glibc 2.34
 static THREAD_LOCAL bool working;
 
 #define RUNTIMES_MAXIMUM 4
@@ -48,9 +58,19 @@ void process_add_steps(const struct process_steps *steps) {
         runtimes[runtime_count++] = steps;
 }
 
-void process_channel_made(void) {
-    for (size_t i = 0; i < runtime_count; i++)
-        runtimes[i]->channel_made();
+// Runs one of the steps of each runtime that has it.
+#define RUN_STEPS(step, ...)                                                                       \
+    for (size_t i = 0; i < runtime_count; i++) {                                                   \
+        if (runtimes[i]->step != NULL)                                                             \
+            runtimes[i]->step(__VA_ARGS__);                                                        \
+    }
+
+void process_object_made(void) {
+    RUN_STEPS(object_made)
+}
+
+void process_initialising(const void *caller) {
+    RUN_STEPS(initialising, caller)
 }
 
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
@@ -62,12 +82,7 @@ static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_
 static void unprotected(const char *what, const char *why) {
     detection_unprotected(what, why);
     atomic_store(&protection, UNPROTECTED);
-}
-
-// An image that holds gRPC among other things can't be rewound: the rest would lose its state.
-static bool is_library_of_grpc(const struct image *core) {
-    const char *slash = strrchr(core->path, '/');
-    return strncmp(slash != NULL ? slash + 1 : core->path, "libgrpc", 7) == 0;
+    counters_set_state(RECORD_unprotected);
 }
 
 // Does something with each of gRPC's images; false where it fails.
@@ -91,6 +106,46 @@ static void pin(void) {
         with_images(&core, image_pin);
 }
 
+static void make_flags(void) {
+    if (atomic_load(&process_flags) != &fallback_flags)
+        return;
+    size_t size = (size_t)getpagesize();
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return;
+    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+        // Kernels before 4.14: the at-fork handler alone resets the flag.
+        munmap(page, size);
+        return;
+    }
+    atomic_store(&process_flags, (struct process_flags *)page);
+}
+
+// Returns why it can't be done, or NULL.
+static const char *copy_data(const struct image *core) {
+    const char *why = assumptions_about_image(core);
+    if (why != NULL)
+        return why;
+    if (!with_images(core, snapshot_add_image) || !snapshot_take())
+        return "its data can't be copied";
+    return assumptions_about_functions();
+}
+
+// libgrpc and a runtime's own gRPC may both ask for it. Under slow_lock.
+static void find_abseil(void) {
+    static bool found;
+    if (!found)
+        abseil_find();
+    found = true;
+}
+
+static void release_abseil(void) {
+    static uint32_t released; // in this generation
+    if (released != process_generation())
+        abseil_release_in_child();
+    released = process_generation();
+}
+
 // Under slow_lock, which no function of the loader's may be called with, nor of gRPC's where a fork
 // is about to happen. What makes others go ahead comes last.
 static void attach(void) {
@@ -102,62 +157,161 @@ static void attach(void) {
     }
     functions_bind(&core);
     functions_bind_ares();
+    process_register_handlers();
     atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    const char *why = configuration()->disabled ? NULL : copy_data(&core);
     if (configuration()->disabled) {
         atomic_store(&protection, UNPROTECTED);
-    } else if (!is_library_of_grpc(&core)) {
-        unprotected(core.path, "it is linked into an image together with other code");
-    } else if (!with_images(&core, snapshot_add_image) || !snapshot_take()) {
-        unprotected(core.path, "its data can't be copied");
+        counters_set_state(RECORD_disabled);
+    } else if (why != NULL) {
+        unprotected(core.path, why);
     } else {
-        abseil_find();
-        for (size_t i = 0; i < runtime_count; i++)
-            runtimes[i]->attached();
+        find_abseil();
+        descriptors_start();
+        make_flags();
+        RUN_STEPS(attached)
         log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core.path);
         atomic_store(&protection, PROTECTED);
+        counters_set_state(RECORD_protected);
     }
+}
+
+// Whether there is anything to do in this process's children.
+static bool is_followed(void) {
+    return process_is_protected() || static_images_exist();
+}
+
+bool process_attach_static(const struct image *image) {
+    process_start();
+    process_register_handlers();
+    lock_acquire(&slow_lock);
+    if (!static_images_exist()) {
+        functions_bind_ares();
+        descriptors_start();
+        make_flags();
+    }
+    pid_t none = 0;
+    atomic_compare_exchange_strong(&process_id, &none, (pid_t)syscall(SYS_getpid));
+    bool added = static_images_add(image);
+    if (!process_is_protected())
+        counters_set_state(RECORD_protected);
+    find_abseil();
+    lock_release(&slow_lock);
+    return added;
+}
+
+_Atomic uint32_t *process_runtime_ready(void) {
+    return &atomic_load(&process_flags)->runtime_ready;
 }
 
 // A child's bookkeeping, whichever way it was made. Single-threaded and async-signal-safe.
 static void become_child(void) {
     working = false;
-    atomic_fetch_add(&process_current_generation, 1);
+    counters_reset_in_child(atomic_fetch_add(&process_current_generation, 1) + 1);
+    counters_set_state(RECORD_inherited);
     lock_reset_in_child(&slow_lock);
     registry_reset_locks_in_child();
     revival_reset_locks_in_child();
     descriptors_close_in_child();
     abseil_remember_in_child();
-    atomic_store(&inherited, true);
+    RUN_STEPS(forked)
+    thread_survives_in_child();
+    delivery_reset_in_child();
+    atomic_store(&inherited, process_is_protected());
     // Only where the kernel did not wipe the page: a write would give the child a page of its own.
-    if (atomic_load(&process_flags->ready) != 0)
-        atomic_store(&process_flags->ready, 0);
+    struct process_flags *flags = atomic_load(&process_flags);
+    if (atomic_load(&flags->ready) != 0)
+        atomic_store(&flags->ready, 0);
+    if (atomic_load(&flags->runtime_ready) != 0)
+        atomic_store(&flags->runtime_ready, 0);
+    atomic_store(&was_ready, false);
 }
 
-// A child that no at-fork handler has seen. Of several threads that come here at once, one does it.
+// A child in a namespace of its own may have its parent's process id: process 1 of a container that
+// makes another one has. There the page tells.
+static bool is_unnoticed(pid_t self) {
+    return atomic_load(&process_id) != self || (atomic_load(&was_ready) && !process_is_ready());
+}
+
+// A child that no at-fork handler has seen. Of several threads that come here at once, one does it,
+// and the others wait for it.
 static void notice_fork(void) {
     pid_t self = (pid_t)syscall(SYS_getpid);
-    pid_t known = atomic_load(&process_id);
-    if (atomic_load(&protection) == PROTECTED && known != self &&
-        atomic_compare_exchange_strong(&process_id, &known, self))
-        become_child();
+    while (is_followed() && is_unnoticed(self)) {
+        pid_t other = atomic_load(&noticing);
+        if (other == self || !atomic_compare_exchange_strong(&noticing, &other, self)) {
+            sched_yield();
+            continue;
+        }
+        if (is_unnoticed(self)) {
+            image_note_fork();
+            become_child();
+            atomic_store(&process_id, self);
+        }
+        atomic_store(&noticing, 0);
+    }
+}
+
+// A kernel that wipes the page says so without a system call.
+static bool is_noticed(void) {
+    return process_is_ready() && atomic_load(&process_flags) != &fallback_flags;
+}
+
+uint32_t process_begin_child(void) {
+    notice_fork();
+    lock_acquire(&slow_lock);
+    release_abseil();
+    lock_release(&slow_lock);
+    if (!process_is_protected()) {
+        counters_child_uses_grpc();
+        counters_set_state(RECORD_protected);
+    }
+    return process_generation();
+}
+
+static void count_call(struct object *call, void *count) {
+    (void)call;
+    ++*(uint64_t *)count;
+}
+
+static void count_revival(void) {
+    uint64_t calls = 0;
+    registry_visit(OBJECT_CALL, count_call, &calls);
+    PROBE1(calls_cancelled, calls);
+    counters_add(COUNTER_calls_cancelled, calls);
+    counters_child_uses_grpc();
+    counters_set_state(RECORD_protected);
+}
+
+// The last of the checks: a gRPC that still calls itself initialised has state that was not put
+// back. It gets back the data that it was inherited with, and the records hold as in the parent.
+static bool rewind_data(void) {
+    unsigned char *inherited_data = snapshot_save();
+    snapshot_rewind();
+    bool rewound = !grpc.grpc_is_initialized();
+    if (!rewound) {
+        if (inherited_data != NULL)
+            snapshot_restore(inherited_data);
+        atomic_fetch_sub(&process_current_generation, 1);
+        unprotected("this process",
+                    "it does not read as uninitialised after its data was put back");
+    }
+    free(inherited_data);
+    return rewound;
 }
 
 static void revive(void) {
-    abseil_release_in_child();
-    snapshot_rewind();
-    if (grpc.grpc_is_initialized()) {
-        unprotected("this process",
-                    "it does not read as uninitialised after its data was put back");
+    if (!rewind_data())
         return;
-    }
     uint32_t count = atomic_load(&initialisations);
     settings_replay_before_initialisation();
     for (uint32_t i = 0; i < count; i++)
         grpc.grpc_init();
     settings_replay_after_initialisation();
-    for (size_t i = 0; i < runtime_count; i++)
-        runtimes[i]->revived();
+    RUN_STEPS(revived)
+    delivery_watch_exit();
     pending_inherit();
+    count_revival();
     log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
               process_generation(), count);
 }
@@ -177,14 +331,18 @@ static void do_work(bool only_releasing) {
         attach();
     check_attached();
     if (atomic_load(&inherited) && atomic_load(&protection) == PROTECTED) {
+        // What the program does next may wait for one of abseil's locks without passing by here.
+        release_abseil();
         if (only_releasing)
             return; // and remain inherited
         revive();
     }
     if (atomic_load(&protection) == NOT_ATTACHED)
         return;
+    image_ask_loader();
     atomic_store(&inherited, false);
-    atomic_store_explicit(&process_flags->ready, 1, memory_order_release);
+    atomic_store(&atomic_load(&process_flags)->ready, 1);
+    atomic_store(&was_ready, true);
 }
 
 static void prepare(const void *caller, bool only_releasing) {
@@ -196,7 +354,7 @@ static void prepare(const void *caller, bool only_releasing) {
     notice_fork();
     lock_acquire(&slow_lock);
     working = true;
-    if (!atomic_load_explicit(&process_flags->ready, memory_order_acquire))
+    if (!process_is_ready())
         do_work(only_releasing);
     working = false;
     lock_release(&slow_lock);
@@ -211,19 +369,19 @@ void process_prepare_release(const void *caller) {
     prepare(caller, true);
 }
 
-bool process_is_inherited(void) {
+HOT bool process_is_inherited(void) {
     return atomic_load_explicit(&inherited, memory_order_relaxed);
 }
 
-bool process_is_protected(void) {
+HOT bool process_is_protected(void) {
     return atomic_load_explicit(&protection, memory_order_relaxed) == PROTECTED;
 }
 
-bool process_records(const void *caller) {
+HOT bool process_records(const void *caller) {
     return process_is_protected() && !process_is_inside(caller);
 }
 
-bool process_is_inside(const void *caller) {
+HOT bool process_is_inside(const void *caller) {
     // The linker's: this library from its first byte to its last.
     extern const char __ehdr_start[] __attribute__((visibility("hidden")));
     extern const char _end[] __attribute__((visibility("hidden")));
@@ -242,6 +400,16 @@ bool process_count_shutdown(void) {
             return true;
     }
     return false;
+}
+
+void process_initialised(void) {
+    static _Atomic bool checked;
+    if (likely(atomic_load_explicit(&checked, memory_order_relaxed)) ||
+        atomic_exchange(&checked, true) || !process_is_protected())
+        return;
+    const char *why = assumptions_about_initialisation();
+    if (why != NULL)
+        unprotected("this process", why);
 }
 
 uint32_t process_initialisations(void) {
@@ -268,6 +436,12 @@ static void attach_before_fork(void) {
 static void fork_prepare(void) {
     if (atomic_load(&protection) == NOT_ATTACHED)
         attach_before_fork();
+    // A child that no handler has seen must not count its forks in what its parent shares.
+    if (!is_noticed())
+        notice_fork();
+    if (process_is_protected())
+        shared_memory_own(); // for children to count themselves in
+    counters_fork_begins();
     descriptors_fork_begins();
 }
 
@@ -278,10 +452,17 @@ static void fork_parent(void) {
 
 static void fork_child(void) {
     image_note_fork();
-    if (process_is_protected()) {
+    // gRPC may be loaded later in this process, and what it has then be none of its parent's.
+    descriptors_note_fork();
+    lock_reset_in_child(&start_lock);
+    atomic_store(&noticing, 0);
+    if (is_followed()) {
         atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
         become_child();
     } else {
+        counters_reset_in_child(0);
+        shared_memory_note_fork();
+        shared_memory_leave_parent();
         lock_reset_in_child(&slow_lock); // another thread may have been attaching
         working = false;
     }
@@ -289,32 +470,26 @@ static void fork_child(void) {
 
 void process_register_handlers(void) {
     static _Atomic bool registered;
-    if (!atomic_exchange(&registered, true))
+    if (unlikely(!atomic_load(&registered)) && !atomic_exchange(&registered, true))
         pthread_atfork(fork_prepare, fork_parent, fork_child);
-}
-
-static void make_flags(void) {
-    size_t size = (size_t)getpagesize();
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return;
-    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
-        // Kernels before 4.14: the at-fork handler alone resets the flag.
-        munmap(page, size);
-        return;
-    }
-    process_flags = page;
 }
 
 static void start_once(void) {
     int saved_errno = errno;
+    image_note_process();
     configuration_read();
-    make_flags();
-    process_register_handlers();
+    counters_start();
     errno = saved_errno;
 }
 
 void process_start(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, start_once);
+    static _Atomic bool started;
+    if (likely(atomic_load_explicit(&started, memory_order_acquire)))
+        return;
+    lock_acquire(&start_lock);
+    if (!atomic_load(&started)) {
+        start_once();
+        atomic_store(&started, true);
+    }
+    lock_release(&start_lock);
 }

@@ -18,12 +18,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct image;
+
 struct process_flags {
-    _Atomic uint32_t ready; // 0 after a fork
+    _Atomic uint32_t ready;         // 0 after a fork
+    _Atomic uint32_t runtime_ready; // the same, for process_runtime_ready
 };
 
 // Not for other rooms: what the inline functions below read.
-extern struct process_flags *process_flags;
+extern _Atomic(struct process_flags *) process_flags;
 extern _Atomic uint32_t process_current_generation;
 
 // How many forks lie between this process and the one that loaded gRPC.
@@ -40,13 +43,18 @@ void process_prepare_use(const void *caller);
 // from the records alone and don't start gRPC in a child that hasn't used it.
 void process_prepare_release(const void *caller);
 
+static inline bool process_is_ready(void) {
+    struct process_flags *flags = atomic_load_explicit(&process_flags, memory_order_relaxed);
+    return atomic_load_explicit(&flags->ready, memory_order_acquire) != 0;
+}
+
 static inline void process_enter(const void *caller) {
-    if (unlikely(!atomic_load_explicit(&process_flags->ready, memory_order_acquire)))
+    if (unlikely(!process_is_ready()))
         process_prepare_use(caller);
 }
 
 static inline void process_enter_release(const void *caller) {
-    if (unlikely(!atomic_load_explicit(&process_flags->ready, memory_order_acquire)))
+    if (unlikely(!process_is_ready()))
         process_prepare_release(caller);
 }
 
@@ -71,27 +79,55 @@ void process_count_initialisation(void);
 // Returns false when there was nothing to take back. Any thread.
 bool process_count_shutdown(void);
 
+// The program's call of grpc_init has returned. Looks whether gRPC is as the shim takes it to be,
+// the first time. Any thread.
+void process_initialised(void);
+
 // The number of grpc_init calls that are not taken back yet.
 uint32_t process_initialisations(void);
 
 // Registers the at-fork handlers once, the first of the process's: prepare then runs last and child
-// first. Safe before the constructor, from any thread.
+// first. To be called where gRPC may be in the process, and before others register theirs. It is
+// not done from the start: the page faults of it are half of what a program without gRPC would pay
+// for this library. Safe before the constructor, from any thread.
 void process_register_handlers(void);
 
-// What a language's runtime adds: in the process that found gRPC, and in a child when its gRPC was
-// just initialised anew. `attached` must call neither gRPC, for the process may be about to fork,
-// nor the loader.
+// What a language's runtime adds, each or NULL:
+//   attached      gRPC was found. Must call neither gRPC, for the process may be about to fork, nor
+//                 the loader.
+//   initialising  the program calls grpc_init, from `caller`. Any process.
+//   object_made   the program made a channel, or is about to make a server. Any process.
+//   forked        in a child, just after fork(): single-threaded and async-signal-safe.
+//   revived       in a child whose gRPC was just initialised anew.
 struct process_steps {
     void (*attached)(void);
-    void (*channel_made)(void);
+    void (*initialising)(const void *caller);
+    void (*object_made)(void);
+    void (*forked)(void);
     void (*revived)(void);
 };
 
-// The program made a channel. Any thread.
-void process_channel_made(void);
+// The program calls grpc_init. Any thread that has passed process_enter.
+void process_initialising(const void *caller);
+
+// The program made a channel, or is about to make a server: a library for another language may have
+// come in since the last one. Any thread.
+void process_object_made(void);
 
 // Adds them; they stay the caller's. From the constructor.
 void process_add_steps(const struct process_steps *steps);
+
+// Follows an image that has a gRPC of its own (core/static_images.h) from now on. Any thread, also
+// one that runs the image's constructors. False where memory is lacking.
+bool process_attach_static(const struct image *image);
+
+// The word of the wiped page by which a runtime notices that it is in a child: 0 in each one until
+// the runtime sets it. Stays where it is once an image is attached.
+_Atomic uint32_t *process_runtime_ready(void);
+
+// To be called by a runtime in a child before it uses gRPC there for the first time, whichever way
+// the child was made: the rest of what is to be done at fork. Returns the generation. One thread.
+uint32_t process_begin_child(void);
 
 // The constructor's part. Safe to call again.
 void process_start(void);

@@ -24,32 +24,56 @@ struct table {
 struct shard {
     struct lock lock;
     _Atomic(struct table *) table;
-} __attribute__((aligned(64)));
+} __attribute__((aligned(CACHE_LINE)));
 
 static bool visiting;
-static struct shard shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
+// Made with the first record; on the heap, since each thread's lock has a cache line of its own.
+static HOT_DATA _Atomic(struct shard *) shards;
 
-static uint64_t hash(enum object_kind kind, const void *handle, uintptr_t scope) {
+HOT static uint64_t hash(enum object_kind kind, const void *handle, uintptr_t scope) {
     // Fibonacci hashing; addresses differ in their middle bits, the product spreads them upwards.
     uint64_t mixed = (uint64_t)(uintptr_t)handle + (uint64_t)scope * 31 + (uint64_t)kind;
     mixed *= UINT64_C(0x9E3779B97F4A7C15);
     return mixed ^ mixed >> 32;
 }
 
-static struct shard *shard_of(uint64_t hash) {
-    return &shards[hash % SHARDS];
+static struct shard *make_shards(void) {
+    struct shard *existing = NULL;
+    struct shard *made = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(*made));
+    if (made == NULL)
+        return NULL;
+    for (size_t i = 0; i < SHARDS; i++)
+        made[i] = (struct shard){.lock = LOCK_INITIALIZER};
+    if (atomic_compare_exchange_strong(&shards, &existing, made))
+        return made;
+    free(made);
+    return existing;
 }
 
-static size_t first_slot(const struct table *table, uint64_t hash) {
+// NULL where there is no record yet, or no memory for the first.
+HOT static struct shard *shard_of(uint64_t hash) {
+    struct shard *all = atomic_load_explicit(&shards, memory_order_acquire);
+    return likely(all != NULL) ? &all[hash % SHARDS] : NULL;
+}
+
+HOT static struct shard *shard_to_insert(uint64_t hash) {
+    struct shard *shard = shard_of(hash);
+    if (likely(shard != NULL))
+        return shard;
+    struct shard *all = make_shards();
+    return all != NULL ? &all[hash % SHARDS] : NULL;
+}
+
+HOT static size_t first_slot(const struct table *table, uint64_t hash) {
     return (size_t)(hash / SHARDS) & (table->capacity - 1);
 }
 
-static bool matches(const struct object *object, enum object_kind kind, const void *handle,
-                    uintptr_t scope) {
+HOT static bool matches(const struct object *object, enum object_kind kind, const void *handle,
+                        uintptr_t scope) {
     return object->handle == handle && object->kind == kind && object->scope == scope;
 }
 
-static void place(struct table *table, uint64_t hash, struct object *object) {
+HOT static void place(struct table *table, uint64_t hash, struct object *object) {
     size_t slot = first_slot(table, hash);
     while (atomic_load_explicit(&table->slots[slot], memory_order_relaxed) > TOMBSTONE)
         slot = (slot + 1) & (table->capacity - 1);
@@ -79,7 +103,7 @@ static struct table *rebuild(struct shard *shard, struct table *old) {
 }
 
 // A table with room for one more record, or NULL. Under the shard's lock.
-static struct table *grown(struct shard *shard) {
+HOT static struct table *grown(struct shard *shard) {
     struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
     if (table == NULL || (table->used + 1) * 4 > table->capacity * 3)
         table = rebuild(shard, table);
@@ -87,9 +111,9 @@ static struct table *grown(struct shard *shard) {
 }
 
 // The slot of a record, or NULL. `exactly` limits the search to that record. Under the lock.
-static _Atomic(struct object *) *find_slot(struct table *table, uint64_t hash,
-                                           enum object_kind kind, const void *handle,
-                                           uintptr_t scope, const struct object *exactly) {
+HOT static _Atomic(struct object *) *find_slot(struct table *table, uint64_t hash,
+                                               enum object_kind kind, const void *handle,
+                                               uintptr_t scope, const struct object *exactly) {
     if (table == NULL)
         return NULL;
     for (size_t slot = first_slot(table, hash);; slot = (slot + 1) & (table->capacity - 1)) {
@@ -102,7 +126,7 @@ static _Atomic(struct object *) *find_slot(struct table *table, uint64_t hash,
     }
 }
 
-void object_initialise(struct object *object, enum object_kind kind, void *handle) {
+HOT void object_initialise(struct object *object, enum object_kind kind, void *handle) {
     object->handle = handle;
     object->scope = 0;
     object->kind = kind;
@@ -113,9 +137,11 @@ void object_initialise(struct object *object, enum object_kind kind, void *handl
     atomic_init(&object->references, 1);
 }
 
-static bool insert(struct object *object, bool only_if_new) {
+HOT static bool insert(struct object *object, bool only_if_new) {
     uint64_t hashed = hash(object->kind, object->handle, object->scope);
-    struct shard *shard = shard_of(hashed);
+    struct shard *shard = shard_to_insert(hashed);
+    if (shard == NULL)
+        return false;
     lock_acquire(&shard->lock);
     struct table *table = grown(shard);
     bool inserted =
@@ -127,17 +153,19 @@ static bool insert(struct object *object, bool only_if_new) {
     return inserted;
 }
 
-bool registry_insert(struct object *object) {
+HOT bool registry_insert(struct object *object) {
     return insert(object, false);
 }
 
-bool registry_insert_new(struct object *object) {
+HOT bool registry_insert_new(struct object *object) {
     return insert(object, true);
 }
 
-struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope) {
+HOT struct object *registry_find(enum object_kind kind, const void *handle, uintptr_t scope) {
     uint64_t hashed = hash(kind, handle, scope);
     struct shard *shard = shard_of(hashed);
+    if (shard == NULL)
+        return NULL;
     lock_acquire(&shard->lock);
     _Atomic(struct object *) *slot =
         find_slot(atomic_load(&shard->table), hashed, kind, handle, scope, NULL);
@@ -147,7 +175,7 @@ struct object *registry_find(enum object_kind kind, const void *handle, uintptr_
 }
 
 // Empties a slot. Under the lock.
-static void clear(struct shard *shard, struct table *table, _Atomic(struct object *) *slot) {
+HOT static void clear(struct shard *shard, struct table *table, _Atomic(struct object *) *slot) {
     // With nothing behind it no search needs the tombstone.
     size_t next = ((size_t)(slot - table->slots) + 1) & (table->capacity - 1);
     bool last = atomic_load_explicit(&table->slots[next], memory_order_relaxed) == NULL;
@@ -158,11 +186,13 @@ static void clear(struct shard *shard, struct table *table, _Atomic(struct objec
         rebuild(shard, table);
 }
 
-static struct object *take(enum object_kind kind, const void *handle, uintptr_t scope,
-                           const struct object *exactly) {
+HOT static struct object *take(enum object_kind kind, const void *handle, uintptr_t scope,
+                               const struct object *exactly) {
     uint64_t hashed = hash(kind, handle, scope);
     struct shard *shard = shard_of(hashed);
     struct object *object = NULL;
+    if (shard == NULL)
+        return NULL;
     lock_acquire(&shard->lock);
     struct table *table = atomic_load(&shard->table);
     _Atomic(struct object *) *slot = find_slot(table, hashed, kind, handle, scope, exactly);
@@ -178,6 +208,8 @@ struct object *registry_acquire(enum object_kind kind, const void *handle, uintp
     uint64_t hashed = hash(kind, handle, scope);
     struct shard *shard = shard_of(hashed);
     struct object *object = NULL;
+    if (shard == NULL)
+        return NULL;
     lock_acquire(&shard->lock);
     _Atomic(struct object *) *slot =
         find_slot(atomic_load(&shard->table), hashed, kind, handle, scope, NULL);
@@ -189,10 +221,12 @@ struct object *registry_acquire(enum object_kind kind, const void *handle, uintp
     return object;
 }
 
-static struct handle_count count_handle(enum object_kind kind, const void *handle, bool drop) {
+HOT static struct handle_count count_handle(enum object_kind kind, const void *handle, bool drop) {
     struct handle_count count = {false, 0, NULL};
     uint64_t hashed = hash(kind, handle, 0);
     struct shard *shard = shard_of(hashed);
+    if (shard == NULL)
+        return count;
     lock_acquire(&shard->lock);
     struct table *table = atomic_load(&shard->table);
     _Atomic(struct object *) *slot = find_slot(table, hashed, kind, handle, 0, NULL);
@@ -215,22 +249,24 @@ struct handle_count registry_add_handle(enum object_kind kind, const void *handl
     return count_handle(kind, handle, false);
 }
 
-struct handle_count registry_drop_handle(enum object_kind kind, const void *handle) {
+HOT struct handle_count registry_drop_handle(enum object_kind kind, const void *handle) {
     return count_handle(kind, handle, true);
 }
 
-struct object *registry_remove(enum object_kind kind, const void *handle, uintptr_t scope) {
+HOT struct object *registry_remove(enum object_kind kind, const void *handle, uintptr_t scope) {
     return take(kind, handle, scope, NULL);
 }
 
-void registry_remove_object(struct object *object) {
-    take(object->kind, object->handle, object->scope, object);
+HOT bool registry_remove_object(struct object *object) {
+    return take(object->kind, object->handle, object->scope, object) != NULL;
 }
 
-bool registry_replace(struct object *object, struct object **old) {
+HOT bool registry_replace(struct object *object, struct object **old) {
     uint64_t hashed = hash(object->kind, object->handle, object->scope);
-    struct shard *shard = shard_of(hashed);
+    struct shard *shard = shard_to_insert(hashed);
     *old = NULL;
+    if (shard == NULL)
+        return false;
     lock_acquire(&shard->lock);
     struct table *table = grown(shard);
     _Atomic(struct object *) *slot =
@@ -246,8 +282,9 @@ bool registry_replace(struct object *object, struct object **old) {
 void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
                     void *context) {
     visiting = true; // `visit` may remove a record, and the table must not move then
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct table *table = atomic_load(&shards[i].table);
+    struct shard *all = atomic_load(&shards);
+    for (size_t i = 0; all != NULL && i < SHARDS; i++) {
+        struct table *table = atomic_load(&all[i].table);
         for (size_t slot = 0; table != NULL && slot < table->capacity; slot++) {
             struct object *object = atomic_load(&table->slots[slot]);
             if (object > TOMBSTONE && object->kind == kind)
@@ -258,6 +295,7 @@ void registry_visit(enum object_kind kind, void (*visit)(struct object *object, 
 }
 
 void registry_reset_locks_in_child(void) {
-    for (size_t i = 0; i < SHARDS; i++)
-        lock_reset_in_child(&shards[i].lock);
+    struct shard *all = atomic_load(&shards);
+    for (size_t i = 0; all != NULL && i < SHARDS; i++)
+        lock_reset_in_child(&all[i].lock);
 }

@@ -28,8 +28,18 @@ enum object_kind {
     OBJECT_CALL,
     OBJECT_CHANNEL_CREDENTIALS,
     OBJECT_CALL_CREDENTIALS,
+    OBJECT_SERVER_CREDENTIALS,
+    OBJECT_TLS_OPTIONS,
+    OBJECT_TLS_PROVIDER,
+    OBJECT_TLS_VERIFIER,
+    OBJECT_TLS_IDENTITY_PAIRS,
+    OBJECT_ALTS_OPTIONS,
+    OBJECT_SSL_SERVER_CONFIG,
+    OBJECT_SSL_SERVER_OPTIONS,
+    OBJECT_SSL_SESSION_CACHE,
     OBJECT_RESOURCE_QUOTA,
     OBJECT_SERVER,
+    OBJECT_ALARM,   // of libgrpc++'s, while it runs
     OBJECT_PENDING, // an operation whose tag has not come back yet
     OBJECT_KINDS,
 };
@@ -87,8 +97,8 @@ struct handle_count registry_drop_handle(enum object_kind kind, const void *hand
 // then. Any thread.
 struct object *registry_remove(enum object_kind kind, const void *handle, uintptr_t scope);
 
-// Takes exactly this record out. Any thread.
-void registry_remove_object(struct object *object);
+// Takes exactly this record out; false where it was not in any more. Any thread.
+bool registry_remove_object(struct object *object);
 
 // Calls `visit` for each record of a kind. `visit` may remove that record and no other. Not while
 // other threads add or remove: for a child's first step.

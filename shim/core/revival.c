@@ -10,10 +10,20 @@ static const struct object_operations *const operations[OBJECT_KINDS] = {
     [OBJECT_REGISTERED_CALL] = &registered_call_operations,
     [OBJECT_COMPLETION_QUEUE] = &completion_queue_operations,
     [OBJECT_CALL] = &call_operations,
-    [OBJECT_CHANNEL_CREDENTIALS] = &credentials_operations,
+    [OBJECT_CHANNEL_CREDENTIALS] = &channel_credentials_operations,
     [OBJECT_CALL_CREDENTIALS] = &call_credentials_operations,
+    [OBJECT_SERVER_CREDENTIALS] = &server_credentials_operations,
+    [OBJECT_TLS_OPTIONS] = &tls_options_operations,
+    [OBJECT_TLS_PROVIDER] = &tls_provider_operations,
+    [OBJECT_TLS_VERIFIER] = &tls_verifier_operations,
+    [OBJECT_TLS_IDENTITY_PAIRS] = &tls_identity_pairs_operations,
+    [OBJECT_ALTS_OPTIONS] = &alts_options_operations,
+    [OBJECT_SSL_SERVER_CONFIG] = &ssl_server_config_operations,
+    [OBJECT_SSL_SERVER_OPTIONS] = &ssl_server_options_operations,
+    [OBJECT_SSL_SESSION_CACHE] = &ssl_session_cache_operations,
     [OBJECT_RESOURCE_QUOTA] = &resource_quota_operations,
     [OBJECT_SERVER] = &server_operations,
+    [OBJECT_ALARM] = &alarm_operations,
     [OBJECT_PENDING] = &pending_operations,
 };
 
@@ -67,19 +77,23 @@ void *object_borrow(struct object *object, bool *temporary) {
     return operations[object->kind]->build(object);
 }
 
+void *object_build(struct object *object) {
+    return operations[object->kind]->build(object);
+}
+
 void object_return(struct object *object, void *real, bool temporary) {
     if (temporary && real != NULL)
         operations[object->kind]->destroy(real);
 }
 
-void object_record(struct object *object) {
+HOT void object_record(struct object *object) {
     struct object *old;
     if (!registry_replace(object, &old))
         object_unreference(object);
     object_unreference(old);
 }
 
-void object_unreference(struct object *object) {
+HOT void object_unreference(struct object *object) {
     if (object == NULL || atomic_fetch_sub(&object->references, 1) != 1)
         return;
     operations[object->kind]->dispose(object);
@@ -93,7 +107,7 @@ void *object_add_handle(enum object_kind kind, const void *handle) {
     return count.made_in != process_generation() ? NULL : (void *)handle;
 }
 
-void *object_release_handle(enum object_kind kind, const void *handle) {
+HOT void *object_release_handle(enum object_kind kind, const void *handle) {
     struct handle_count count = registry_drop_handle(kind, handle);
     if (!count.found)
         return process_is_inherited() ? NULL : (void *)handle;

@@ -20,8 +20,12 @@ struct object_operations {
 };
 
 extern const struct object_operations channel_operations, registered_call_operations,
-    completion_queue_operations, call_operations, credentials_operations,
-    call_credentials_operations, resource_quota_operations, pending_operations, server_operations;
+    completion_queue_operations, call_operations, channel_credentials_operations,
+    call_credentials_operations, server_credentials_operations, tls_options_operations,
+    tls_provider_operations, tls_verifier_operations, tls_identity_pairs_operations,
+    alts_options_operations, ssl_server_config_operations, ssl_server_options_operations,
+    ssl_session_cache_operations, resource_quota_operations, pending_operations, server_operations,
+    alarm_operations;
 
 // The object's replacement in this process, built now if need be. A handle without a record is
 // returned as it is. Any thread of a child; the slow way of the next function.
@@ -44,6 +48,9 @@ static inline bool object_is_inherited(const struct object *object) {
 // *temporary says that object_return must end it. NULL for NULL. Any thread.
 void *object_borrow(struct object *object, bool *temporary);
 void object_return(struct object *object, void *real, bool temporary);
+
+// Builds another one from the record, which belongs to the caller. Any thread of a child.
+void *object_build(struct object *object);
 
 // Counts another reference of the program. Returns the address to pass on to gRPC, or NULL where
 // gRPC has no object of its own to count for (an inherited one is counted here).

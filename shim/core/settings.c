@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 // More than gRPC has tracers; a name that is set again takes its old place.
@@ -21,7 +22,7 @@ static _Atomic bool has_log_function;
 static _Atomic int verbosity;
 static _Atomic bool has_verbosity;
 static _Atomic(void *) roots_callback;
-static struct tracer tracers[TRACERS_MAXIMUM];
+static struct tracer *tracers;
 static _Atomic size_t tracer_count;
 static struct lock lock = LOCK_INITIALIZER; // of writers of the tracers
 
@@ -39,14 +40,20 @@ void settings_record_roots_callback(int (*callback)(char **roots)) {
     atomic_store(&roots_callback, (void *)(uintptr_t)callback);
 }
 
+static bool is_called(const struct tracer *tracer, const char *name) {
+    return tracer->name != NULL && strcmp(tracer->name, name) == 0;
+}
+
 // An entry is complete before it is counted: a child may see the table at any instant.
 void settings_record_tracer(const char *name, int enabled) {
     lock_acquire(&lock);
+    if (tracers == NULL)
+        tracers = calloc(TRACERS_MAXIMUM, sizeof(*tracers));
     size_t count = atomic_load(&tracer_count);
     size_t place = 0;
-    while (place < count && strcmp(tracers[place].name, name) != 0)
+    while (tracers != NULL && place < count && !is_called(&tracers[place], name))
         place++;
-    char *copy = place == count && count < TRACERS_MAXIMUM ? strdup(name) : NULL;
+    char *copy = tracers != NULL && place == count && count < TRACERS_MAXIMUM ? strdup(name) : NULL;
     if (place < count) {
         atomic_store(&tracers[place].enabled, enabled);
     } else if (copy != NULL) {

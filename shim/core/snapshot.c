@@ -2,13 +2,14 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "core/shared_memory.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGES_MAXIMUM 8
-#define REGIONS_MAXIMUM 1024
+#define IMAGES_MAXIMUM 8 // whose ranges fill two cache lines
+#define REGIONS_A_STEP 64
 
 struct region {
     unsigned char *address;
@@ -25,26 +26,42 @@ struct kept {
     unsigned char bytes[KEPT_SIZE];
 };
 
-static struct image images[IMAGES_MAXIMUM];
-size_t snapshot_image_count;
-static struct region regions[REGIONS_MAXIMUM];
+// On the heap, like all larger tables: see docs/architecture.md, "What it costs".
+static struct image *images;
+struct range {
+    uintptr_t start, end;
+};
+// Of the images, as each call asks: four of these are in one cache line.
+static HOT_DATA struct range *ranges;
+HOT_DATA _Atomic size_t snapshot_image_count;
+static struct region *regions;
 static size_t region_count;
-static bool overflow;
+static bool out_of_memory;
+static size_t total; // bytes
 static unsigned char *copy;
-static struct kept kept[KEPT_MAXIMUM];
+static struct kept *kept;
 static _Atomic size_t kept_count;
 static struct lock kept_lock = LOCK_INITIALIZER;
 
+// A range is complete before it is counted: other threads ask meanwhile.
 bool snapshot_add_image(const struct image *image) {
-    if (snapshot_image_count == IMAGES_MAXIMUM)
+    size_t count = atomic_load(&snapshot_image_count);
+    if (images == NULL)
+        images = calloc(IMAGES_MAXIMUM, sizeof(*images));
+    if (ranges == NULL)
+        ranges = aligned_alloc(CACHE_LINE, IMAGES_MAXIMUM * sizeof(*ranges));
+    if (images == NULL || ranges == NULL || count == IMAGES_MAXIMUM)
         return false;
-    images[snapshot_image_count++] = *image;
+    images[count] = *image;
+    ranges[count] = (struct range){image->start, image->end};
+    atomic_store(&snapshot_image_count, count + 1);
     return true;
 }
 
-bool snapshot_covers_some(const void *address) {
-    for (size_t i = 0; i < snapshot_image_count; i++) {
-        if (image_contains(&images[i], (uintptr_t)address))
+HOT bool snapshot_covers_some(const void *address) {
+    size_t count = atomic_load_explicit(&snapshot_image_count, memory_order_acquire);
+    for (size_t i = 0; i < count; i++) {
+        if ((uintptr_t)address >= ranges[i].start && (uintptr_t)address < ranges[i].end)
             return true;
     }
     return false;
@@ -61,9 +78,14 @@ bool snapshot_rewinds(const void *address) {
 static void add_region(uintptr_t start, uintptr_t end) {
     if (start >= end || snapshot_rewinds((const void *)start))
         return;
-    if (region_count == REGIONS_MAXIMUM) {
-        overflow = true;
-        return;
+    if (region_count % REGIONS_A_STEP == 0) {
+        size_t size = (region_count + REGIONS_A_STEP) * sizeof(*regions);
+        struct region *more = realloc(regions, size);
+        if (more == NULL) {
+            out_of_memory = true;
+            return;
+        }
+        regions = more;
     }
     regions[region_count++] =
         (struct region){.address = (unsigned char *)start, .size = end - start};
@@ -115,9 +137,37 @@ static void add_bound_elsewhere(const struct image *image, const struct import *
     // A variable with the address in it may have been changed by now: ask the loader's way.
     if (!import->is_binding && !is_definition(import->name, bound))
         return;
+    // Where another image has it among its constants it can't change.
+    if (!image_is_writable((const void *)bound))
+        return;
     add_region(bound, bound + symbol->st_size);
     log_write(LOG_DEBUG, "%s of %s is bound elsewhere, %zu bytes", import->name, image->path,
               (size_t)symbol->st_size);
+}
+
+static void save(unsigned char *to) {
+    for (size_t i = 0; i < region_count; i++)
+        memcpy(to + regions[i].offset, regions[i].address, regions[i].size);
+}
+
+unsigned char *snapshot_save(void) {
+    unsigned char *to = malloc(total);
+    if (to != NULL)
+        save(to);
+    return to;
+}
+
+void snapshot_restore(const unsigned char *saved) {
+    for (size_t i = 0; i < region_count; i++)
+        memcpy(regions[i].address, saved + regions[i].offset, regions[i].size);
+}
+
+bool snapshot_differs(void) {
+    for (size_t i = 0; i < region_count; i++) {
+        if (memcmp(regions[i].address, copy + regions[i].offset, regions[i].size) != 0)
+            return true;
+    }
+    return false;
 }
 
 bool snapshot_take(void) {
@@ -125,19 +175,18 @@ bool snapshot_take(void) {
         add_data(&images[i]);
     for (size_t i = 0; i < snapshot_image_count; i++)
         image_visit_imports(&images[i], add_bound_elsewhere, NULL);
-    size_t total = 0;
+    total = 0;
     for (size_t i = 0; i < region_count; i++) {
         regions[i].offset = total;
         total += regions[i].size;
     }
-    if (overflow || total == 0)
+    if (out_of_memory || total == 0)
         return false;
-    // On the heap: each mapping of its own costs every fork half a microsecond.
-    copy = malloc(total);
-    if (copy == NULL)
+    copy = shared_memory_for_constants(total);
+    kept = calloc(KEPT_MAXIMUM, sizeof(*kept));
+    if (copy == NULL || kept == NULL)
         return false;
-    for (size_t i = 0; i < region_count; i++)
-        memcpy(copy + regions[i].offset, regions[i].address, regions[i].size);
+    save(copy);
     log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", total, region_count);
     return true;
 }
@@ -163,8 +212,7 @@ void snapshot_keep(const void *address, size_t size) {
 
 void snapshot_rewind(void) {
     lock_reset_in_child(&kept_lock);
-    for (size_t i = 0; i < region_count; i++)
-        memcpy(regions[i].address, copy + regions[i].offset, regions[i].size);
+    snapshot_restore(copy);
     for (size_t i = 0; i < atomic_load(&kept_count); i++)
         memcpy(kept[i].address, kept[i].bytes, kept[i].size);
 }

@@ -9,6 +9,7 @@
 
 #include "core/image.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,8 +21,16 @@ bool snapshot_add_image(const struct image *image);
 // initialisation, with no other thread in gRPC.
 bool snapshot_take(void);
 
+// Whether the data has changed since the copy was taken. Any thread.
+bool snapshot_differs(void);
+
 // Puts the copy back. Child, with no thread in gRPC. Writes memory and does nothing else.
 void snapshot_rewind(void);
+
+// What the data is now, which the caller frees; NULL where memory is lacking. And puts that back.
+// As above.
+unsigned char *snapshot_save(void);
+void snapshot_restore(const unsigned char *saved);
 
 // Keeps a piece of gRPC's data that the program holds a pointer to as it is now, in this process's
 // children too. gRPC's tables of functions for channel arguments are such: since 1.4x they are
@@ -32,10 +41,12 @@ void snapshot_keep(const void *address, size_t size);
 // True for an address inside one of the images: whether a caller is gRPC itself. Any thread, any
 // process; async-signal-safe.
 bool snapshot_covers_some(const void *address);
-extern size_t snapshot_image_count;
+extern _Atomic size_t snapshot_image_count;
 
 static inline bool snapshot_covers(const void *address) {
-    return snapshot_image_count > 0 && snapshot_covers_some(address); // most programs have no gRPC
+    // Most programs have no gRPC.
+    return atomic_load_explicit(&snapshot_image_count, memory_order_relaxed) > 0 &&
+           snapshot_covers_some(address);
 }
 
 // True for an address in data that will be rewound. As above.

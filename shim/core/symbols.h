@@ -21,11 +21,29 @@
     CALLED(const char *, grpc_version_string, (void))                                              \
     CALLED(grpc_slice, grpc_slice_from_copied_string, (const char *source))                        \
                                                                                                    \
+    /* gRPC's own at-fork handlers, C++ functions until some version after 1.51 */                 \
+    INTERPOSED(void, grpc_prefork, (void))                                                         \
+    INTERPOSED(void, grpc_postfork_parent, (void))                                                 \
+    INTERPOSED(void, grpc_postfork_child, (void))                                                  \
+    INTERPOSED(void, _Z12grpc_preforkv, (void))                                                    \
+    INTERPOSED(void, _Z20grpc_postfork_parentv, (void))                                            \
+    INTERPOSED(void, _Z19grpc_postfork_childv, (void))                                             \
+                                                                                                   \
     /* Settings of the whole library */                                                            \
     INTERPOSED(void, gpr_set_log_function, (void (*function)(void *line)))                         \
     INTERPOSED(void, gpr_set_log_verbosity, (int severity))                                        \
     INTERPOSED(int, grpc_tracer_set_enabled, (const char *name, int enabled))                      \
     INTERPOSED(void, grpc_set_ssl_roots_override_callback, (int (*callback)(char **roots)))        \
+                                                                                                   \
+    /* What gRPC tells of itself: in a child, of what is in use there */                           \
+    INTERPOSED(char *, grpc_channelz_get_top_channels, (intptr_t first))                           \
+    INTERPOSED(char *, grpc_channelz_get_servers, (intptr_t first))                                \
+    INTERPOSED(char *, grpc_channelz_get_server, (intptr_t server))                                \
+    INTERPOSED(char *, grpc_channelz_get_server_sockets, (intptr_t server, intptr_t first, intptr_t maximum))\
+    INTERPOSED(char *, grpc_channelz_get_channel, (intptr_t channel))                              \
+    INTERPOSED(char *, grpc_channelz_get_subchannel, (intptr_t subchannel))                        \
+    INTERPOSED(char *, grpc_channelz_get_socket, (intptr_t socket))                                \
+    INTERPOSED(grpc_slice, grpc_dump_xds_configs, (void))                                          \
                                                                                                    \
     /* Channels */                                                                                 \
     INTERPOSED(grpc_channel *, grpc_channel_create, (const char *target, grpc_channel_credentials *credentials, const grpc_channel_args *arguments)) \
@@ -96,20 +114,87 @@
     INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_ssl_credentials_create_ex, (const char *roots, grpc_ssl_pem_key_cert_pair *pair, const grpc_ssl_verify_peer_options *options, void *reserved)) \
     INTERPOSED(grpc_channel_credentials *, grpc_composite_channel_credentials_create, (grpc_channel_credentials *channel, grpc_call_credentials *call, void *reserved)) \
-    INTERPOSED(grpc_channel_credentials *, grpc_google_default_credentials_create, (grpc_call_credentials *call, const void *options)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_google_default_credentials_create, (grpc_call_credentials *call, void *options)) \
     INTERPOSED(grpc_channel_credentials *, grpc_local_credentials_create, (grpc_local_connect_type type)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_alts_credentials_create, (const grpc_alts_credentials_options *options)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_tls_credentials_create, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(grpc_channel_credentials *, grpc_xds_credentials_create, (grpc_channel_credentials *fallback)) \
     INTERPOSED(void, grpc_channel_credentials_release, (grpc_channel_credentials *credentials))    \
                                                                                                    \
     /* Call credentials */                                                                         \
     INTERPOSED(grpc_call_credentials *, grpc_composite_call_credentials_create, (grpc_call_credentials *first, grpc_call_credentials *second, void *reserved)) \
-    INTERPOSED(grpc_call_credentials *, grpc_google_compute_engine_credentials_create, (void *reserved)) \
+    INTERPOSED(grpc_call_credentials *, grpc_google_compute_engine_credentials_create, (void *options)) \
+    INTERPOSED(grpc_call_credentials *, grpc_google_compute_engine_credentials_create_with_regional_access_boundary, (void *options, const char *boundary)) \
     INTERPOSED(grpc_call_credentials *, grpc_service_account_jwt_access_credentials_create, (const char *key, gpr_timespec lifetime, void *reserved)) \
+    INTERPOSED(grpc_call_credentials *, grpc_service_account_jwt_access_credentials_create_with_regional_access_boundary, (const char *key, gpr_timespec lifetime, const char *boundary, void *reserved)) \
     INTERPOSED(grpc_call_credentials *, grpc_google_refresh_token_credentials_create, (const char *token, void *reserved)) \
     INTERPOSED(grpc_call_credentials *, grpc_access_token_credentials_create, (const char *token, void *reserved)) \
     INTERPOSED(grpc_call_credentials *, grpc_google_iam_credentials_create, (const char *token, const char *selector, void *reserved)) \
     INTERPOSED(grpc_call_credentials *, grpc_external_account_credentials_create, (const char *json, const char *scopes)) \
+    INTERPOSED(grpc_call_credentials *, grpc_external_account_credentials_create_with_regional_access_boundary, (const char *json, const char *scopes, const char *boundary)) \
+    INTERPOSED(grpc_call_credentials *, grpc_sts_credentials_create, (const grpc_sts_credentials_options *options, void *reserved)) \
     INTERPOSED(grpc_call_credentials *, grpc_metadata_credentials_create_from_plugin, (grpc_metadata_credentials_plugin plugin, grpc_security_level level, void *reserved)) \
     INTERPOSED(void, grpc_call_credentials_release, (grpc_call_credentials *credentials))          \
+                                                                                                   \
+    /* Server credentials */                                                                       \
+    INTERPOSED(grpc_server_credentials *, grpc_insecure_server_credentials_create, (void))         \
+    INTERPOSED(grpc_server_credentials *, grpc_local_server_credentials_create, (grpc_local_connect_type type)) \
+    INTERPOSED(grpc_server_credentials *, grpc_alts_server_credentials_create, (const grpc_alts_credentials_options *options)) \
+    INTERPOSED(grpc_server_credentials *, grpc_tls_server_credentials_create, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(grpc_server_credentials *, grpc_xds_server_credentials_create, (grpc_server_credentials *fallback)) \
+    INTERPOSED(grpc_server_credentials *, grpc_ssl_server_credentials_create, (const char *roots, grpc_ssl_pem_key_cert_pair *pairs, size_t count, int force, void *reserved)) \
+    INTERPOSED(grpc_server_credentials *, grpc_ssl_server_credentials_create_ex, (const char *roots, grpc_ssl_pem_key_cert_pair *pairs, size_t count, grpc_ssl_client_certificate_request_type request, void *reserved)) \
+    INTERPOSED(grpc_server_credentials *, grpc_ssl_server_credentials_create_with_options, (grpc_ssl_server_credentials_options *options)) \
+    INTERPOSED(grpc_ssl_server_certificate_config *, grpc_ssl_server_certificate_config_create, (const char *roots, const grpc_ssl_pem_key_cert_pair *pairs, size_t count)) \
+    INTERPOSED(void, grpc_ssl_server_certificate_config_destroy, (grpc_ssl_server_certificate_config *config)) \
+    INTERPOSED(grpc_ssl_server_credentials_options *, grpc_ssl_server_credentials_create_options_using_config, (grpc_ssl_client_certificate_request_type request, grpc_ssl_server_certificate_config *config)) \
+    INTERPOSED(grpc_ssl_server_credentials_options *, grpc_ssl_server_credentials_create_options_using_config_fetcher, (grpc_ssl_client_certificate_request_type request, grpc_ssl_server_certificate_config_callback fetcher, void *state)) \
+    INTERPOSED(void, grpc_ssl_server_credentials_options_destroy, (grpc_ssl_server_credentials_options *options)) \
+    INTERPOSED(void, grpc_server_credentials_set_auth_metadata_processor, (grpc_server_credentials *credentials, grpc_auth_metadata_processor processor)) \
+    INTERPOSED(void, grpc_server_credentials_release, (grpc_server_credentials *credentials))      \
+                                                                                                   \
+    /* What TLS and ALTS credentials are made of */                                                \
+    CALLED(void *, grpc_tls_key_materials_config_create, (void))                                   \
+    INTERPOSED(grpc_tls_identity_pairs *, grpc_tls_identity_pairs_create, (void))                  \
+    INTERPOSED(void, grpc_tls_identity_pairs_add_pair, (grpc_tls_identity_pairs *pairs, const char *key, const char *certificates)) \
+    INTERPOSED(void, grpc_tls_identity_pairs_destroy, (grpc_tls_identity_pairs *pairs))            \
+    INTERPOSED(grpc_tls_certificate_provider *, grpc_tls_certificate_provider_static_data_create, (const char *roots, grpc_tls_identity_pairs *pairs)) \
+    INTERPOSED(grpc_tls_certificate_provider *, grpc_tls_certificate_provider_file_watcher_create, (const char *key, const char *certificates, const char *roots, uintptr_t interval_or_bundles, unsigned interval)) \
+    INTERPOSED(void, grpc_tls_certificate_provider_release, (grpc_tls_certificate_provider *provider)) \
+    INTERPOSED(grpc_tls_certificate_verifier *, grpc_tls_certificate_verifier_external_create, (grpc_tls_certificate_verifier_external *external)) \
+    INTERPOSED(grpc_tls_certificate_verifier *, grpc_tls_certificate_verifier_no_op_create, (void)) \
+    INTERPOSED(grpc_tls_certificate_verifier *, grpc_tls_certificate_verifier_host_name_create, (void)) \
+    INTERPOSED(int, grpc_tls_certificate_verifier_verify, (grpc_tls_certificate_verifier *verifier, struct grpc_tls_custom_verification_check_request *request, void (*done)(struct grpc_tls_custom_verification_check_request *request, void *argument, grpc_status_code status, const char *details), void *argument, grpc_status_code *status, char **details)) \
+    INTERPOSED(void, grpc_tls_certificate_verifier_cancel, (grpc_tls_certificate_verifier *verifier, struct grpc_tls_custom_verification_check_request *request)) \
+    INTERPOSED(void, grpc_tls_certificate_verifier_release, (grpc_tls_certificate_verifier *verifier)) \
+    INTERPOSED(grpc_tls_credentials_options *, grpc_tls_credentials_options_create, (void))        \
+    INTERPOSED(grpc_tls_credentials_options *, grpc_tls_credentials_options_copy, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_certificate_provider, (grpc_tls_credentials_options *options, grpc_tls_certificate_provider *provider)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_identity_certificate_provider, (grpc_tls_credentials_options *options, grpc_tls_certificate_provider *provider)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_root_certificate_provider, (grpc_tls_credentials_options *options, grpc_tls_certificate_provider *provider)) \
+    INTERPOSED(void, grpc_tls_credentials_options_watch_root_certs, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_root_cert_name, (grpc_tls_credentials_options *options, const char *name)) \
+    INTERPOSED(void, grpc_tls_credentials_options_watch_identity_key_cert_pairs, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_identity_cert_name, (grpc_tls_credentials_options *options, const char *name)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_cert_request_type, (grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_min_tls_version, (grpc_tls_credentials_options *options, grpc_tls_version version)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_max_tls_version, (grpc_tls_credentials_options *options, grpc_tls_version version)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_crl_directory, (grpc_tls_credentials_options *options, const char *directory)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_verify_server_cert, (grpc_tls_credentials_options *options, int verify)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_send_client_ca_list, (grpc_tls_credentials_options *options, bool send)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_certificate_verifier, (grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_check_call_host, (grpc_tls_credentials_options *options, int check)) \
+    INTERPOSED(void, grpc_tls_credentials_options_set_tls_session_key_log_file_path, (grpc_tls_credentials_options *options, const char *path)) \
+    INTERPOSED(void, grpc_tls_credentials_options_destroy, (grpc_tls_credentials_options *options)) \
+    INTERPOSED(grpc_alts_credentials_options *, grpc_alts_credentials_client_options_create, (void)) \
+    INTERPOSED(grpc_alts_credentials_options *, grpc_alts_credentials_server_options_create, (void)) \
+    INTERPOSED(void, grpc_alts_credentials_client_options_add_target_service_account, (grpc_alts_credentials_options *options, const char *account)) \
+    INTERPOSED(void, grpc_alts_credentials_options_destroy, (grpc_alts_credentials_options *options)) \
+                                                                                                   \
+    /* Caches of TLS sessions */                                                                   \
+    INTERPOSED(grpc_ssl_session_cache *, grpc_ssl_session_cache_create_lru, (size_t capacity))     \
+    INTERPOSED(grpc_arg, grpc_ssl_session_cache_create_channel_arg, (grpc_ssl_session_cache *cache)) \
+    INTERPOSED(void, grpc_ssl_session_cache_destroy, (grpc_ssl_session_cache *cache))              \
                                                                                                    \
     /* Resource quotas */                                                                          \
     INTERPOSED(grpc_resource_quota *, grpc_resource_quota_create, (const char *name))              \
@@ -128,7 +213,7 @@
     INTERPOSED(void, ares_getaddrinfo, (void *a, void *b, void *c, void *d, void *e, void *f))     \
     INTERPOSED(void, ares_process_fd, (void *a, int b, int c))
 
-#define LIBC_SYMBOLS(INTERPOSED)                                                                   \
+#define LIBC_SYMBOLS(INTERPOSED, CALLED)                                                           \
     /* What makes descriptors */                                                                   \
     INTERPOSED(int, socket, (int domain, int type, int protocol))                                  \
     INTERPOSED(int, socketpair, (int domain, int type, int protocol, int descriptors[2]))          \
@@ -150,8 +235,17 @@
     INTERPOSED(int, __register_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void), void *image)) \
     /* So that a gRPC without symbols is noticed by its threads */                                 \
     INTERPOSED(int, pthread_setname_np, (pthread_t thread, const char *name))                      \
+    /* So that libgrpc++ does not wait for threads that stayed in the parent */                    \
+    INTERPOSED(int, pthread_join, (pthread_t thread, void **result))                               \
+    /* Not linked with: before glibc 2.34 they are in libpthread and libdl */                      \
+    CALLED(int, pthread_create, (pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument)) \
+    CALLED(int, pthread_detach, (pthread_t thread))                                                \
+    CALLED(void *, dlopen, (const char *path, int mode))                                           \
     /* So that gRPC's exit-time destructors run in the process that asked for them */              \
-    INTERPOSED(int, __cxa_atexit, (void (*destructor)(void *), void *object, void *image))
+    INTERPOSED(int, __cxa_atexit, (void (*destructor)(void *), void *object, void *image))         \
+    /* So that a process that ends past exit() reports too */                                      \
+    INTERPOSED(void, _exit, (int status))                                                          \
+    INTERPOSED(void, _Exit, (int status))
 // clang-format on
 
 #endif

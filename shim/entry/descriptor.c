@@ -2,6 +2,7 @@
 // program without gRPC.
 #include "core/descriptors.h"
 #include "core/snapshot.h"
+#include "core/static_images.h"
 #include "entry/entry.h"
 
 #include <sys/syscall.h>
@@ -17,7 +18,8 @@
 static THREAD_LOCAL int resolving_for_grpc;
 
 static bool for_grpc(const void *caller) {
-    return unlikely(resolving_for_grpc > 0) || snapshot_covers(caller);
+    return unlikely(resolving_for_grpc > 0) || snapshot_covers(caller) ||
+           static_images_cover(caller);
 }
 
 // Calls what makes one descriptor or two, and tells of them where they are gRPC's.
@@ -142,7 +144,7 @@ void wrapped_closefrom(int first) {
 // c-ares serves the whole program; the sockets it opens while gRPC calls it are gRPC's.
 #define RESOLVE(caller, call)                                                                      \
     do {                                                                                           \
-        int more = snapshot_covers(caller);                                                        \
+        int more = snapshot_covers(caller) || static_images_cover(caller);                         \
         resolving_for_grpc += more;                                                                \
         call;                                                                                      \
         resolving_for_grpc -= more;                                                                \

@@ -7,8 +7,8 @@ static grpc_call *real_call(const grpc_call *call) {
     return object_translate(OBJECT_CALL, call);
 }
 
-grpc_call_error wrapped_grpc_call_start_batch(grpc_call *call, const grpc_op *operations,
-                                              size_t count, void *tag, void *reserved) {
+HOT grpc_call_error wrapped_grpc_call_start_batch(grpc_call *call, const grpc_op *operations,
+                                                  size_t count, void *tag, void *reserved) {
     process_enter(CALLER);
     return call_start_batch(call, operations, count, tag, reserved);
 }
@@ -25,6 +25,7 @@ char *wrapped_grpc_call_get_peer(grpc_call *call) {
 
 void wrapped_grpc_census_call_set_context(grpc_call *call, struct census_context *context) {
     process_enter(CALLER);
+    call_record_census(call, context);
     grpc.grpc_census_call_set_context(real_call(call), context);
 }
 
@@ -68,7 +69,7 @@ void wrapped_grpc_call_ref(grpc_call *call) {
         grpc.grpc_call_ref(real);
 }
 
-void wrapped_grpc_call_unref(grpc_call *call) {
+HOT void wrapped_grpc_call_unref(grpc_call *call) {
     process_enter_release(CALLER);
     grpc_call *real = object_release_handle(OBJECT_CALL, call);
     if (real != NULL)

@@ -11,7 +11,7 @@ static grpc_channel *record(const void *caller, grpc_channel *channel,
                             const struct channel_recipe *recipe) {
     if (!process_records(caller))
         return channel;
-    process_channel_made();
+    process_object_made();
     return channel_record(channel, recipe);
 }
 
@@ -171,10 +171,10 @@ void *wrapped_grpc_channel_register_call(grpc_channel *channel, const char *meth
     return channel_record_registered_call(channel, handle, method, host);
 }
 
-grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *parent, uint32_t mask,
-                                            grpc_completion_queue *queue, grpc_slice method,
-                                            const grpc_slice *host, gpr_timespec deadline,
-                                            void *reserved) {
+HOT grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *parent,
+                                                uint32_t mask, grpc_completion_queue *queue,
+                                                grpc_slice method, const grpc_slice *host,
+                                                gpr_timespec deadline, void *reserved) {
     process_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
@@ -182,10 +182,11 @@ grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call *pa
     return process_records(CALLER) ? call_record(call, queue) : call;
 }
 
-grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
-                                                       uint32_t mask, grpc_completion_queue *queue,
-                                                       void *registered_call, gpr_timespec deadline,
-                                                       void *reserved) {
+HOT grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
+                                                           uint32_t mask,
+                                                           grpc_completion_queue *queue,
+                                                           void *registered_call,
+                                                           gpr_timespec deadline, void *reserved) {
     process_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_registered_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,

@@ -45,26 +45,27 @@ wrapped_grpc_completion_queue_create(const grpc_completion_queue_factory *factor
                   attributes);
 }
 
-grpc_event wrapped_grpc_completion_queue_next(grpc_completion_queue *queue, gpr_timespec deadline,
-                                              void *reserved) {
+HOT grpc_event wrapped_grpc_completion_queue_next(grpc_completion_queue *queue,
+                                                  gpr_timespec deadline, void *reserved) {
     process_enter(CALLER);
     return completion_queue_next(queue, deadline, reserved);
 }
 
-grpc_event wrapped_grpc_completion_queue_pluck(grpc_completion_queue *queue, void *tag,
-                                               gpr_timespec deadline, void *reserved) {
+HOT grpc_event wrapped_grpc_completion_queue_pluck(grpc_completion_queue *queue, void *tag,
+                                                   gpr_timespec deadline, void *reserved) {
     process_enter(CALLER);
     return completion_queue_pluck(queue, tag, deadline, reserved);
 }
 
-void wrapped_grpc_completion_queue_shutdown(grpc_completion_queue *queue) {
-    process_enter(CALLER);
-    grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, queue);
+HOT void wrapped_grpc_completion_queue_shutdown(grpc_completion_queue *queue) {
+    process_enter_release(CALLER);
     completion_queue_record_shutdown(queue);
-    grpc.grpc_completion_queue_shutdown(real);
+    // A replacement that is made for it later is shut down at once.
+    if (!process_is_inherited())
+        grpc.grpc_completion_queue_shutdown(object_translate(OBJECT_COMPLETION_QUEUE, queue));
 }
 
-void wrapped_grpc_completion_queue_destroy(grpc_completion_queue *queue) {
+HOT void wrapped_grpc_completion_queue_destroy(grpc_completion_queue *queue) {
     process_enter_release(CALLER);
     grpc_completion_queue *real = object_release_handle(OBJECT_COMPLETION_QUEUE, queue);
     if (real != NULL)

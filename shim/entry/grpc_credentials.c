@@ -1,208 +1,280 @@
-// Channel credentials, call credentials and resource quotas.
-#include "core/credentials.h"
-#include "core/resource_quota.h"
-#include "core/revival.h"
-#include "core/snapshot.h"
-#include "entry/entry.h"
+// Channel, call and server credentials.
+#include "entry/make.h"
 
-static grpc_channel_credentials *record(const void *caller, grpc_channel_credentials *credentials,
-                                        const struct credentials_recipe *recipe) {
-    return process_records(caller) ? credentials_record(credentials, recipe) : credentials;
-}
+#include <string.h>
 
-static grpc_call_credentials *record_call(const void *caller, grpc_call_credentials *credentials,
-                                          const struct credentials_recipe *recipe) {
-    return process_records(caller) ? call_credentials_record(credentials, recipe) : credentials;
-}
+#define CHANNEL OBJECT_CHANNEL_CREDENTIALS
+#define CALL OBJECT_CALL_CREDENTIALS
+#define SERVER OBJECT_SERVER_CREDENTIALS
 
-static grpc_channel_credentials *real_channel(grpc_channel_credentials *credentials) {
-    return object_translate(OBJECT_CHANNEL_CREDENTIALS, credentials);
-}
+#define PAIR_TEXTS (sizeof(grpc_ssl_pem_key_cert_pair) / sizeof(char *))
 
-static grpc_call_credentials *real_call(grpc_call_credentials *credentials) {
-    return object_translate(OBJECT_CALL_CREDENTIALS, credentials);
-}
+// --- channel credentials ------------------------------------------------------------------------
 
 grpc_channel_credentials *wrapped_grpc_insecure_credentials_create(void) {
-    process_enter(CALLER);
-    return record(CALLER, grpc.grpc_insecure_credentials_create(),
-                  &(struct credentials_recipe){.constructor = CREDENTIALS_INSECURE});
+    return MAKE(grpc_insecure_credentials_create, CHANNEL);
 }
 
 grpc_channel_credentials *
 wrapped_grpc_ssl_credentials_create(const char *roots, grpc_ssl_pem_key_cert_pair *pair,
                                     const grpc_ssl_verify_peer_options *options, void *reserved) {
-    process_enter(CALLER);
-    return record(
-        CALLER, grpc.grpc_ssl_credentials_create(roots, pair, options, reserved),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_SSL,
-                                     .text = {roots, pair != NULL ? pair->private_key : NULL,
-                                              pair != NULL ? pair->cert_chain : NULL},
-                                     .verify = options});
+    return MAKE(grpc_ssl_credentials_create, CHANNEL, TEXT(roots), TEXTS(pair, PAIR_TEXTS),
+                BLOCK(options, sizeof(*options),
+                      offsetof(grpc_ssl_verify_peer_options, verify_peer_destruct)),
+                WORD(reserved));
 }
 
 grpc_channel_credentials *
 wrapped_grpc_ssl_credentials_create_ex(const char *roots, grpc_ssl_pem_key_cert_pair *pair,
                                        const grpc_ssl_verify_peer_options *options,
                                        void *reserved) {
-    process_enter(CALLER);
-    return record(
-        CALLER, grpc.grpc_ssl_credentials_create_ex(roots, pair, options, reserved),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_SSL_EX,
-                                     .text = {roots, pair != NULL ? pair->private_key : NULL,
-                                              pair != NULL ? pair->cert_chain : NULL},
-                                     .verify = options});
+    return MAKE(grpc_ssl_credentials_create_ex, CHANNEL, TEXT(roots), TEXTS(pair, PAIR_TEXTS),
+                BLOCK(options, sizeof(*options),
+                      offsetof(grpc_ssl_verify_peer_options, verify_peer_destruct)),
+                WORD(reserved));
 }
 
 grpc_channel_credentials *
 wrapped_grpc_composite_channel_credentials_create(grpc_channel_credentials *channel,
                                                   grpc_call_credentials *call, void *reserved) {
-    process_enter(CALLER);
-    return record(CALLER,
-                  grpc.grpc_composite_channel_credentials_create(real_channel(channel),
-                                                                 real_call(call), reserved),
-                  &(struct credentials_recipe){
-                      .constructor = CREDENTIALS_COMPOSITE, .channel = channel, .call = call});
+    return MAKE(grpc_composite_channel_credentials_create, CHANNEL, OBJECT(CHANNEL, channel),
+                OBJECT(CALL, call), WORD(reserved));
 }
 
-// Options came with 1.7x, the call credentials after 1.30: a function that takes fewer ignores
-// them.
+static grpc_channel_credentials *create_google_default(grpc_call_credentials *call) {
+    return grpc.grpc_google_default_credentials_create(call, NULL);
+}
+
+// The call credentials came after 1.30 and the options with 1.7x: a function that takes fewer
+// ignores them. Whether this gRPC takes options can't be told, nor whether these are any: they are
+// passed on and not repeated.
 grpc_channel_credentials *
-wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call, const void *options) {
+wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call, void *options) {
     process_enter(CALLER);
-    return record(
-        CALLER, grpc.grpc_google_default_credentials_create(real_call(call), options),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_GOOGLE_DEFAULT, .call = call});
+    grpc_channel_credentials *made =
+        grpc.grpc_google_default_credentials_create(object_translate(CALL, call), options);
+    return recipe_record(process_records(CALLER), CHANNEL, made,
+                         STEP(ADAPTER(create_google_default), OBJECT(CALL, call)));
 }
 
 grpc_channel_credentials *wrapped_grpc_local_credentials_create(grpc_local_connect_type type) {
-    process_enter(CALLER);
-    return record(
-        CALLER, grpc.grpc_local_credentials_create(type),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_LOCAL, .number = (int)type});
+    return MAKE(grpc_local_credentials_create, CHANNEL, WORD(type));
+}
+
+grpc_channel_credentials *
+wrapped_grpc_alts_credentials_create(const grpc_alts_credentials_options *options) {
+    return MAKE(grpc_alts_credentials_create, CHANNEL, SNAPSHOT(OBJECT_ALTS_OPTIONS, options));
+}
+
+grpc_channel_credentials *
+wrapped_grpc_tls_credentials_create(grpc_tls_credentials_options *options) {
+    return MAKE(grpc_tls_credentials_create, CHANNEL, CONSUMED(OBJECT_TLS_OPTIONS, options));
+}
+
+grpc_channel_credentials *wrapped_grpc_xds_credentials_create(grpc_channel_credentials *fallback) {
+    return MAKE(grpc_xds_credentials_create, CHANNEL, OBJECT(CHANNEL, fallback));
 }
 
 void wrapped_grpc_channel_credentials_release(grpc_channel_credentials *credentials) {
-    process_enter_release(CALLER);
-    grpc_channel_credentials *real = object_release_handle(OBJECT_CHANNEL_CREDENTIALS, credentials);
-    if (real != NULL)
-        grpc.grpc_channel_credentials_release(real);
+    RELEASE(grpc_channel_credentials_release, CHANNEL, credentials);
 }
+
+// --- call credentials ---------------------------------------------------------------------------
 
 grpc_call_credentials *wrapped_grpc_composite_call_credentials_create(grpc_call_credentials *first,
                                                                       grpc_call_credentials *second,
                                                                       void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER,
-        grpc.grpc_composite_call_credentials_create(real_call(first), real_call(second), reserved),
-        &(struct credentials_recipe){
-            .constructor = CREDENTIALS_CALL_COMPOSITE, .call = first, .call_too = second});
+    return MAKE(grpc_composite_call_credentials_create, CALL, OBJECT(CALL, first),
+                OBJECT(CALL, second), WORD(reserved));
 }
 
-grpc_call_credentials *wrapped_grpc_google_compute_engine_credentials_create(void *reserved) {
-    process_enter(CALLER);
-    return record_call(CALLER, grpc.grpc_google_compute_engine_credentials_create(reserved),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_COMPUTE_ENGINE});
+// In 1.7x the reserved pointer became one to options: a bool.
+grpc_call_credentials *wrapped_grpc_google_compute_engine_credentials_create(void *options) {
+    return MAKE(grpc_google_compute_engine_credentials_create, CALL,
+                BLOCK(options, sizeof(bool), 0));
+}
+
+grpc_call_credentials *
+wrapped_grpc_google_compute_engine_credentials_create_with_regional_access_boundary(
+    void *options, const char *boundary) {
+    return MAKE(grpc_google_compute_engine_credentials_create_with_regional_access_boundary, CALL,
+                BLOCK(options, sizeof(bool), 0), TEXT(boundary));
+}
+
+// How a time of two words is passed (System V ABI and AAPCS64: in two registers).
+struct time_words {
+    uintptr_t words[2];
+};
+
+static struct time_words to_words(gpr_timespec time) {
+    struct time_words words;
+    _Static_assert(sizeof(words) == sizeof(time), "gpr_timespec has two words");
+    memcpy(&words, &time, sizeof(words));
+    return words;
 }
 
 grpc_call_credentials *
 wrapped_grpc_service_account_jwt_access_credentials_create(const char *key, gpr_timespec lifetime,
                                                            void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER, grpc.grpc_service_account_jwt_access_credentials_create(key, lifetime, reserved),
-        &(struct credentials_recipe){
-            .constructor = CREDENTIALS_JWT_ACCESS, .text = {key}, .time = lifetime});
+    struct time_words time = to_words(lifetime);
+    return MAKE(grpc_service_account_jwt_access_credentials_create, CALL, TEXT(key),
+                WORD(time.words[0]), WORD(time.words[1]), WORD(reserved));
+}
+
+grpc_call_credentials *
+wrapped_grpc_service_account_jwt_access_credentials_create_with_regional_access_boundary(
+    const char *key, gpr_timespec lifetime, const char *boundary, void *reserved) {
+    struct time_words time = to_words(lifetime);
+    return MAKE(grpc_service_account_jwt_access_credentials_create_with_regional_access_boundary,
+                CALL, TEXT(key), WORD(time.words[0]), WORD(time.words[1]), TEXT(boundary),
+                WORD(reserved));
 }
 
 grpc_call_credentials *wrapped_grpc_google_refresh_token_credentials_create(const char *token,
                                                                             void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER, grpc.grpc_google_refresh_token_credentials_create(token, reserved),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_REFRESH_TOKEN, .text = {token}});
+    return MAKE(grpc_google_refresh_token_credentials_create, CALL, TEXT(token), WORD(reserved));
 }
 
 grpc_call_credentials *wrapped_grpc_access_token_credentials_create(const char *token,
                                                                     void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER, grpc.grpc_access_token_credentials_create(token, reserved),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_ACCESS_TOKEN, .text = {token}});
+    return MAKE(grpc_access_token_credentials_create, CALL, TEXT(token), WORD(reserved));
 }
 
 grpc_call_credentials *wrapped_grpc_google_iam_credentials_create(const char *token,
                                                                   const char *selector,
                                                                   void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER, grpc.grpc_google_iam_credentials_create(token, selector, reserved),
-        &(struct credentials_recipe){.constructor = CREDENTIALS_IAM, .text = {token, selector}});
+    return MAKE(grpc_google_iam_credentials_create, CALL, TEXT(token), TEXT(selector),
+                WORD(reserved));
 }
 
 grpc_call_credentials *wrapped_grpc_external_account_credentials_create(const char *json,
                                                                         const char *scopes) {
-    process_enter(CALLER);
-    return record_call(CALLER, grpc.grpc_external_account_credentials_create(json, scopes),
-                       &(struct credentials_recipe){.constructor = CREDENTIALS_EXTERNAL_ACCOUNT,
-                                                    .text = {json, scopes}});
+    return MAKE(grpc_external_account_credentials_create, CALL, TEXT(json), TEXT(scopes));
+}
+
+grpc_call_credentials *
+wrapped_grpc_external_account_credentials_create_with_regional_access_boundary(
+    const char *json, const char *scopes, const char *boundary) {
+    return MAKE(grpc_external_account_credentials_create_with_regional_access_boundary, CALL,
+                TEXT(json), TEXT(scopes), TEXT(boundary));
+}
+
+grpc_call_credentials *
+wrapped_grpc_sts_credentials_create(const grpc_sts_credentials_options *options, void *reserved) {
+    return MAKE(grpc_sts_credentials_create, CALL,
+                TEXTS(options, sizeof(*options) / sizeof(char *)), WORD(reserved));
+}
+
+static grpc_call_credentials *create_from_plugin(const grpc_metadata_credentials_plugin *plugin,
+                                                 uintptr_t level) {
+    return grpc.grpc_metadata_credentials_create_from_plugin(*plugin, (grpc_security_level)level,
+                                                             NULL);
 }
 
 grpc_call_credentials *
 wrapped_grpc_metadata_credentials_create_from_plugin(grpc_metadata_credentials_plugin plugin,
                                                      grpc_security_level level, void *reserved) {
-    process_enter(CALLER);
-    return record_call(
-        CALLER, grpc.grpc_metadata_credentials_create_from_plugin(plugin, level, reserved),
-        &(struct credentials_recipe){
-            .constructor = CREDENTIALS_PLUGIN, .plugin = &plugin, .number = (int)level});
+    (void)reserved;
+    return MAKE_BY(
+        ADAPTER(create_from_plugin), CALL,
+        BLOCK(&plugin, sizeof(plugin), offsetof(grpc_metadata_credentials_plugin, destroy)),
+        WORD(level));
 }
 
 void wrapped_grpc_call_credentials_release(grpc_call_credentials *credentials) {
-    process_enter_release(CALLER);
-    grpc_call_credentials *real = object_release_handle(OBJECT_CALL_CREDENTIALS, credentials);
-    if (real != NULL)
-        grpc.grpc_call_credentials_release(real);
+    RELEASE(grpc_call_credentials_release, CALL, credentials);
 }
 
-grpc_resource_quota *wrapped_grpc_resource_quota_create(const char *name) {
-    process_enter(CALLER);
-    grpc_resource_quota *quota = grpc.grpc_resource_quota_create(name);
-    return process_records(CALLER) ? resource_quota_record(quota, name) : quota;
+// --- server credentials -------------------------------------------------------------------------
+
+grpc_server_credentials *wrapped_grpc_insecure_server_credentials_create(void) {
+    return MAKE(grpc_insecure_server_credentials_create, SERVER);
 }
 
-void wrapped_grpc_resource_quota_ref(grpc_resource_quota *quota) {
-    process_enter_release(CALLER);
-    grpc_resource_quota *real = object_add_handle(OBJECT_RESOURCE_QUOTA, quota);
-    if (real != NULL)
-        grpc.grpc_resource_quota_ref(real);
+grpc_server_credentials *
+wrapped_grpc_local_server_credentials_create(grpc_local_connect_type type) {
+    return MAKE(grpc_local_server_credentials_create, SERVER, WORD(type));
 }
 
-void wrapped_grpc_resource_quota_unref(grpc_resource_quota *quota) {
-    process_enter_release(CALLER);
-    grpc_resource_quota *real = object_release_handle(OBJECT_RESOURCE_QUOTA, quota);
-    if (real != NULL)
-        grpc.grpc_resource_quota_unref(real);
+grpc_server_credentials *
+wrapped_grpc_alts_server_credentials_create(const grpc_alts_credentials_options *options) {
+    return MAKE(grpc_alts_server_credentials_create, SERVER,
+                SNAPSHOT(OBJECT_ALTS_OPTIONS, options));
 }
 
-void wrapped_grpc_resource_quota_resize(grpc_resource_quota *quota, size_t size) {
-    process_enter(CALLER);
-    resource_quota_record_size(quota, size);
-    grpc.grpc_resource_quota_resize(object_translate(OBJECT_RESOURCE_QUOTA, quota), size);
+grpc_server_credentials *
+wrapped_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options) {
+    return MAKE(grpc_tls_server_credentials_create, SERVER, CONSUMED(OBJECT_TLS_OPTIONS, options));
 }
 
-void wrapped_grpc_resource_quota_set_max_threads(grpc_resource_quota *quota, int threads) {
-    process_enter(CALLER);
-    resource_quota_record_threads(quota, threads);
-    grpc.grpc_resource_quota_set_max_threads(object_translate(OBJECT_RESOURCE_QUOTA, quota),
-                                             threads);
+grpc_server_credentials *
+wrapped_grpc_xds_server_credentials_create(grpc_server_credentials *fallback) {
+    return MAKE(grpc_xds_server_credentials_create, SERVER, OBJECT(SERVER, fallback));
 }
 
-const grpc_arg_pointer_vtable *wrapped_grpc_resource_quota_arg_vtable(void) {
-    process_enter(CALLER);
-    const grpc_arg_pointer_vtable *vtable = grpc.grpc_resource_quota_arg_vtable();
-    if (process_is_protected())
-        snapshot_keep(vtable, sizeof(*vtable));
-    return vtable;
+grpc_server_credentials *
+wrapped_grpc_ssl_server_credentials_create(const char *roots, grpc_ssl_pem_key_cert_pair *pairs,
+                                           size_t count, int force, void *reserved) {
+    return MAKE(grpc_ssl_server_credentials_create, SERVER, TEXT(roots),
+                TEXTS(pairs, PAIR_TEXTS * count), WORD(count), WORD(force), WORD(reserved));
+}
+
+grpc_server_credentials *wrapped_grpc_ssl_server_credentials_create_ex(
+    const char *roots, grpc_ssl_pem_key_cert_pair *pairs, size_t count,
+    grpc_ssl_client_certificate_request_type request, void *reserved) {
+    return MAKE(grpc_ssl_server_credentials_create_ex, SERVER, TEXT(roots),
+                TEXTS(pairs, PAIR_TEXTS * count), WORD(count), WORD(request), WORD(reserved));
+}
+
+grpc_server_credentials *wrapped_grpc_ssl_server_credentials_create_with_options(
+    grpc_ssl_server_credentials_options *options) {
+    return MAKE(grpc_ssl_server_credentials_create_with_options, SERVER,
+                CONSUMED(OBJECT_SSL_SERVER_OPTIONS, options));
+}
+
+grpc_ssl_server_certificate_config *wrapped_grpc_ssl_server_certificate_config_create(
+    const char *roots, const grpc_ssl_pem_key_cert_pair *pairs, size_t count) {
+    return MAKE(grpc_ssl_server_certificate_config_create, OBJECT_SSL_SERVER_CONFIG, TEXT(roots),
+                TEXTS(pairs, PAIR_TEXTS * count), WORD(count));
+}
+
+void wrapped_grpc_ssl_server_certificate_config_destroy(
+    grpc_ssl_server_certificate_config *config) {
+    RELEASE(grpc_ssl_server_certificate_config_destroy, OBJECT_SSL_SERVER_CONFIG, config);
+}
+
+grpc_ssl_server_credentials_options *
+wrapped_grpc_ssl_server_credentials_create_options_using_config(
+    grpc_ssl_client_certificate_request_type request, grpc_ssl_server_certificate_config *config) {
+    return MAKE(grpc_ssl_server_credentials_create_options_using_config, OBJECT_SSL_SERVER_OPTIONS,
+                WORD(request), CONSUMED(OBJECT_SSL_SERVER_CONFIG, config));
+}
+
+grpc_ssl_server_credentials_options *
+wrapped_grpc_ssl_server_credentials_create_options_using_config_fetcher(
+    grpc_ssl_client_certificate_request_type request,
+    grpc_ssl_server_certificate_config_callback fetcher, void *state) {
+    return MAKE(grpc_ssl_server_credentials_create_options_using_config_fetcher,
+                OBJECT_SSL_SERVER_OPTIONS, WORD(request), WORD(fetcher), WORD(state));
+}
+
+void wrapped_grpc_ssl_server_credentials_options_destroy(
+    grpc_ssl_server_credentials_options *options) {
+    RELEASE(grpc_ssl_server_credentials_options_destroy, OBJECT_SSL_SERVER_OPTIONS, options);
+}
+
+static void set_processor(grpc_server_credentials *credentials,
+                          const grpc_auth_metadata_processor *processor) {
+    grpc.grpc_server_credentials_set_auth_metadata_processor(credentials, *processor);
+}
+
+void wrapped_grpc_server_credentials_set_auth_metadata_processor(
+    grpc_server_credentials *credentials, grpc_auth_metadata_processor processor) {
+    CHANGE_BY(
+        ADAPTER(set_processor), SERVER, credentials,
+        BLOCK(&processor, sizeof(processor), offsetof(grpc_auth_metadata_processor, destroy)));
+}
+
+void wrapped_grpc_server_credentials_release(grpc_server_credentials *credentials) {
+    RELEASE(grpc_server_credentials_release, SERVER, credentials);
 }

@@ -4,9 +4,14 @@
 
 void wrapped_grpc_init(void) {
     process_enter(CALLER);
-    if (!process_is_inside(CALLER))
+    bool inside = process_is_inside(CALLER);
+    if (!inside) {
         process_count_initialisation();
+        process_initialising(CALLER);
+    }
     grpc.grpc_init();
+    if (!inside)
+        process_initialised();
 }
 
 // Whether a shutdown is to be passed on.
@@ -31,4 +36,43 @@ int wrapped_grpc_is_initialized(void) {
     if (process_is_inherited())
         return process_initialisations() > 0;
     return grpc.grpc_is_initialized();
+}
+
+// gRPC's own way to survive a fork, which stops its threads for it: where this library does that,
+// nothing is left to do. The program may call these itself.
+#define AT_FORK(name)                                                                              \
+    void wrapped_##name(void) {                                                                    \
+        process_enter_release(CALLER);                                                             \
+        if (!process_is_protected())                                                               \
+            grpc.name();                                                                           \
+    }
+
+AT_FORK(grpc_prefork)
+AT_FORK(grpc_postfork_parent)
+AT_FORK(grpc_postfork_child)
+AT_FORK(_Z12grpc_preforkv)
+AT_FORK(_Z20grpc_postfork_parentv)
+AT_FORK(_Z19grpc_postfork_childv)
+
+#define TELL(name)                                                                                 \
+    char *wrapped_grpc_channelz_get_##name(intptr_t number) {                                      \
+        process_enter(CALLER);                                                                     \
+        return grpc.grpc_channelz_get_##name(number);                                              \
+    }
+
+TELL(top_channels)
+TELL(servers)
+TELL(server)
+TELL(channel)
+TELL(subchannel)
+TELL(socket)
+
+char *wrapped_grpc_channelz_get_server_sockets(intptr_t server, intptr_t first, intptr_t maximum) {
+    process_enter(CALLER);
+    return grpc.grpc_channelz_get_server_sockets(server, first, maximum);
+}
+
+grpc_slice wrapped_grpc_dump_xds_configs(void) {
+    process_enter(CALLER);
+    return grpc.grpc_dump_xds_configs();
 }

@@ -11,8 +11,14 @@ static grpc_completion_queue *real_queue(grpc_completion_queue *queue) {
     return object_translate(OBJECT_COMPLETION_QUEUE, queue);
 }
 
+static grpc_server_credentials *real_credentials(grpc_server_credentials *credentials) {
+    return object_translate(OBJECT_SERVER_CREDENTIALS, credentials);
+}
+
 grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void *reserved) {
     process_enter(CALLER);
+    if (process_records(CALLER))
+        process_object_made();
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_server *server = grpc.grpc_server_create(real, reserved);
     channel_arguments_end_use(real, arguments);
@@ -22,8 +28,10 @@ grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void
 void wrapped_grpc_server_register_completion_queue(grpc_server *server,
                                                    grpc_completion_queue *queue, void *reserved) {
     process_enter(CALLER);
-    if (!server_is_inherited(server))
-        grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
+    if (server_is_inherited(server))
+        return;
+    server_note_queue(server, queue);
+    grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
 }
 
 void *wrapped_grpc_server_register_method(grpc_server *server, const char *method, const char *host,
@@ -39,7 +47,7 @@ int wrapped_grpc_server_add_http2_port(grpc_server *server, const char *address,
     process_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
-    return grpc.grpc_server_add_http2_port(server, address, credentials);
+    return grpc.grpc_server_add_http2_port(server, address, real_credentials(credentials));
 }
 
 int wrapped_grpc_server_add_insecure_http2_port(grpc_server *server, const char *address) {
@@ -54,7 +62,7 @@ int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *a
     process_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
-    return grpc.grpc_server_add_secure_http2_port(server, address, credentials);
+    return grpc.grpc_server_add_secure_http2_port(server, address, real_credentials(credentials));
 }
 
 // gRPC owns the descriptor from now on, and its connection is this process's.
@@ -69,7 +77,7 @@ void wrapped_grpc_server_add_channel_from_fd(grpc_server *server, int descriptor
                                              grpc_server_credentials *credentials) {
     process_enter(CALLER);
     if (takes_descriptor(server, descriptor))
-        grpc.grpc_server_add_channel_from_fd(server, descriptor, credentials);
+        grpc.grpc_server_add_channel_from_fd(server, descriptor, real_credentials(credentials));
 }
 
 void wrapped_grpc_server_add_insecure_channel_from_fd(grpc_server *server, void *reserved,

@@ -3,58 +3,27 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "core/call.h"
+#include "core/functions.h"
 #include "core/image.h"
 #include "core/process.h"
 #include "core/revival.h"
-#include "core/snapshot.h"
+#include "runtime/cplusplus_alarm.h"
+#include "runtime/cplusplus_allocator.h"
+#include "runtime/cplusplus_channel.h"
+#include "runtime/cplusplus_engine.h"
+#include "runtime/cplusplus_server.h"
+#include "runtime/cplusplus_task.h"
+#include "runtime/cplusplus_thread.h"
+#include "runtime/cplusplus_timer.h"
 #include "runtime/create_call.h"
+#include "runtime/standard_function.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Whether a mangled name is that of a plain function whose name begins like this: "_Z", the length,
-// the name.
-static bool is_function(const char *mangled, const char *beginning) {
-    if (strncmp(mangled, "_Z", 2) != 0 || !isdigit((unsigned char)mangled[2]))
-        return false;
-    mangled += 2;
-    while (isdigit((unsigned char)*mangled))
-        mangled++;
-    return strncmp(mangled, beginning, strlen(beginning)) == 0;
-}
-
 #if GRPCFORKSHIM_HAS_CREATE_CALL
-// Since some version before 1.83 libgrpc++ creates calls by
-// grpc_channel_create_call_with_arena_init(...), with the parameters of grpc_channel_create_call to
-// begin with.
-static void bind_create_call(const struct image *image, const struct import *import,
-                             void *context) {
-    bool *bound = context;
-    struct image core;
-    if (!is_function(import->name, "grpc_channel_create_call") ||
-        *import->slot == (void *)(uintptr_t)create_call_wrapper ||
-        !image_defining(import->name, &core))
-        return;
-    // Not what the slot holds: before its first call that is the way to the loader, which would put
-    // the real address into the slot.
-    create_call_real = image_symbol(&core, import->name);
-    *bound |= image_patch_slot(image, import->slot, (void *)(uintptr_t)create_call_wrapper);
-}
-
-static bool bind_in(const struct image *image, void *context) {
-    bool bound = false;
-    (void)context;
-    if (snapshot_covers((const void *)image->start))
-        return false; // the core calls itself with its own pointers
-    image_visit_imports(image, bind_create_call, &bound);
-    if (bound)
-        log_write(LOG_DEBUG, "bound how %s creates calls", image->path);
-    return false;
-}
-
 void create_call_before(struct create_call_arguments *arguments, const void *caller) {
     process_enter(caller);
     arguments->queue_handle = arguments->queue;
@@ -67,22 +36,7 @@ grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue
     return process_is_protected() ? call_record(call, queue) : call;
 }
 
-#else
-static bool bind_in(const struct image *image, void *context) {
-    (void)image;
-    (void)context;
-    return true;
-}
 #endif
-
-// libstdc++'s std::function<void()>, whose layout is part of its ABI since GCC 4
-// (bits/std_function.h): storage, manager, invoker.
-struct standard_function {
-    void *storage[2];
-    int (*manage)(void **to, void *const *from, int operation);
-    void (*invoke)(void *const *storage);
-};
-enum { MANAGE_CLONE = 2, MANAGE_DESTROY = 3 };
 
 static void *run_task(void *context) {
     struct standard_function *task = context;
@@ -103,8 +57,8 @@ static void add_task(void *pool, const struct standard_function *task) {
         goto failed;
     *copy = *task;
     task->manage(copy->storage, task->storage, MANAGE_CLONE);
-    if (pthread_create(&thread, NULL, run_task, copy) == 0) {
-        pthread_detach(thread);
+    if (libc_function(pthread_create)(&thread, NULL, run_task, copy) == 0) {
+        libc_function(pthread_detach)(thread);
         return;
     }
     copy->manage(copy->storage, copy->storage, MANAGE_DESTROY);
@@ -120,7 +74,7 @@ failed:
 
 // Where the pools' Add is found, and in which image; known before a fork, for the child must not
 // ask the loader, whose lock may be held by a thread that the child does not have.
-static struct image pool_image;
+static struct image *pool_image;
 static void **_Atomic pool_add;
 
 static bool find_pool(const struct image *image, void *context) {
@@ -129,38 +83,102 @@ static bool find_pool(const struct image *image, void *context) {
     void *add = image_symbol(image, "_ZN4grpc17DynamicThreadPool3AddERKSt8functionIFvvEE");
     for (size_t i = 2; table != NULL && add != NULL && i < VIRTUAL_TABLE_WORDS; i++) {
         if (table[i] == add) {
-            pool_image = *image;
-            atomic_store(&pool_add, &table[i]);
+            pool_image = image_copy(image);
+            atomic_store(&pool_add, pool_image != NULL ? &table[i] : NULL);
             return true;
         }
     }
     return false;
 }
 
+// include/grpc/impl/call.h: grpc_call_run_cq_cb and, since about 1.60,
+// grpc_call_run_in_event_engine run a reaction where those of the call run. An inherited call's
+// have no place any more; its replacement's do. The reaction is an absl::AnyInvocable, passed by
+// address.
+typedef void run_reaction(const grpc_call *call, void *reaction);
+static run_reaction *run_for_queue, *run_in_event_engine;
+
+static void run_for_queue_translated(const grpc_call *call, void *reaction) {
+    run_for_queue(object_translate(OBJECT_CALL, call), reaction);
+}
+
+static void run_in_event_engine_translated(const grpc_call *call, void *reaction) {
+    run_in_event_engine(object_translate(OBJECT_CALL, call), reaction);
+}
+
+static const struct binding bindings[] = {
+#if GRPCFORKSHIM_HAS_CREATE_CALL
+    // Since some version before 1.83 libgrpc++ creates calls by
+    // grpc_channel_create_call_with_arena_init(...), with the parameters of
+    // grpc_channel_create_call to begin with.
+    {.function = "grpc_channel_create_call",
+     .wrapper = BINDING_ADDRESS(create_call_wrapper),
+     .real = &create_call_real},
+#endif
+    {.function = "grpc_call_run_cq_cb",
+     .wrapper = BINDING_ADDRESS(run_for_queue_translated),
+     .real = (void **)&run_for_queue},
+    {.function = "grpc_call_run_in_event_engine",
+     .wrapper = BINDING_ADDRESS(run_in_event_engine_translated),
+     .real = (void **)&run_in_event_engine},
+    {.mangled = "_ZN9grpc_core6Server28SetRegisteredMethodAllocatorEP21grpc_completion_queue",
+     .wrapper = BINDING_ADDRESS(cplusplus_set_registered_allocator),
+     .real = &cplusplus_real_set_registered_allocator},
+    {.mangled = "_ZN9grpc_core6Server23SetBatchMethodAllocatorEP21grpc_completion_queue",
+     .wrapper = BINDING_ADDRESS(cplusplus_set_batch_allocator),
+     .real = &cplusplus_real_set_batch_allocator},
+    {.mangled = "_ZN9grpc_core6ThreadC1EPKcPFvPvES3_PbRKNS0_7OptionsE",
+     .wrapper = BINDING_ADDRESS(cplusplus_construct_thread),
+     .real = &cplusplus_real_construct_thread},
+    {.mangled = "_ZN4grpc15CompletionQueue28ReleaseCallbackAlternativeCQE",
+     .wrapper = BINDING_ADDRESS(cplusplus_release_callback_queue),
+     .real = &cplusplus_real_release_callback_queue},
+};
+
+static const struct binding_table own_bindings = {bindings, ARRAY_LENGTH(bindings)};
+static const struct binding_table *const tables[] = {&own_bindings,
+                                                     &cplusplus_alarm_bindings,
+                                                     &cplusplus_timer_bindings,
+                                                     &cplusplus_task_bindings,
+                                                     &cplusplus_channel_bindings,
+                                                     &cplusplus_engine_bindings};
+
 static struct lock bind_lock = LOCK_INITIALIZER; // two threads must not unprotect one page
 
-static void bind(void) {
+static void bind_all(void) {
     static unsigned long long seen;
     unsigned long long loads = image_loads();
     lock_acquire(&bind_lock);
     if (seen != loads) {
         seen = loads;
-        image_visit(bind_in, NULL);
+        bindings_apply(tables, ARRAY_LENGTH(tables));
+        cplusplus_find_timer_errors();
+        cplusplus_bind_tasks();
+        cplusplus_bind_server();
         if (atomic_load(&pool_add) == NULL)
             image_visit(find_pool, NULL);
     }
     lock_release(&bind_lock);
 }
 
+// What was loaded at fork is bound already. What a child loads waits until it may ask the loader.
+static void bind_more(void) {
+    if (image_list_is_locked())
+        bind_all();
+}
+
 static void revive(void) {
     lock_reset_in_child(&bind_lock);
+    cplusplus_end_alarms();
     void **slot = atomic_load(&pool_add);
     if (slot != NULL)
-        image_patch_slot(&pool_image, slot, (void *)(uintptr_t)add_task);
+        image_patch_slot(pool_image, slot, (void *)(uintptr_t)add_task);
 }
 
 void cplusplus_start(void) {
-    static const struct process_steps steps = {
-        .attached = bind, .channel_made = bind, .revived = revive};
+    static const struct process_steps steps = {.attached = bind_all,
+                                               .object_made = bind_more,
+                                               .forked = cplusplus_keep_engine,
+                                               .revived = revive};
     process_add_steps(&steps);
 }

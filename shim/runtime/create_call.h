@@ -12,14 +12,20 @@
 
 #if defined(__x86_64__)
 #define GRPCFORKSHIM_HAS_CREATE_CALL 1
+#define CREATE_CALL_REST 2 // rdi, rsi, rdx, rcx; r8, r9: System V ABI
+#elif defined(__aarch64__)
+#define GRPCFORKSHIM_HAS_CREATE_CALL 1
+#define CREATE_CALL_REST 4 // x0 to x3; x4 to x7: AAPCS64
+#endif
 
-// As create_call_x86_64.S lays them out: the registers in the order of the System V ABI.
+#if GRPCFORKSHIM_HAS_CREATE_CALL
+// As create_call_*.S lay them out: the registers that hold arguments, in their order.
 struct create_call_arguments {
-    void *channel;      // rdi
-    grpc_call *parent;  // rsi
-    uintptr_t mask;     // rdx
-    void *queue;        // rcx
-    uintptr_t rest[2];  // r8, r9
+    void *channel;
+    grpc_call *parent;
+    uintptr_t mask;
+    void *queue;
+    uintptr_t rest[CREATE_CALL_REST];
     void *queue_handle; // the program's, kept for create_call_after
     uintptr_t padding;
 };

@@ -1,0 +1,25 @@
+// Wrappers of functions that make, change and release what is made again by its recipe
+// (core/recipe.h). There are many, and every program maps them: they are small.
+#ifndef GRPCFORKSHIM_ENTRY_MAKE_H
+#define GRPCFORKSHIM_ENTRY_MAKE_H
+
+#include "core/recipe.h"
+#include "core/revival.h"
+#include "entry/entry.h"
+
+// What a wrapper does, with the return address of its call. Any thread.
+void *make_for(const void *caller, enum object_kind kind, const struct step *step);
+void change_for(const void *caller, enum object_kind kind, const void *handle,
+                const struct step *step);
+void release_for(const void *caller, enum object_kind kind, const void *handle,
+                 const void *function);
+
+// `function` is an ADAPTER.
+#define MAKE_BY(function, kind, ...) make_for(CALLER, kind, STEP(function, ##__VA_ARGS__))
+#define MAKE(name, kind, ...) MAKE_BY(&grpc.name, kind, ##__VA_ARGS__)
+#define CHANGE_BY(function, kind, handle, ...)                                                     \
+    change_for(CALLER, kind, handle, STEP(function, SELF(kind, handle), ##__VA_ARGS__))
+#define CHANGE(name, kind, handle, ...) CHANGE_BY(&grpc.name, kind, handle, ##__VA_ARGS__)
+#define RELEASE(name, kind, handle) release_for(CALLER, kind, handle, &grpc.name)
+
+#endif

@@ -1,0 +1,41 @@
+// Python: every grpcio has gRPC linked statically and stripped into its extension module cygrpc.
+//
+// There is nothing to interpose and nothing to rewind in such a module, whose data is Python's
+// state as much as gRPC's. So a child gets a fresh copy of the whole module instead, and grpc's
+// Python objects are led over to it. That is done in Python, by runtime/python/revival.py, which
+// this library carries and gives to the interpreter. Here is what can't be said in Python:
+//
+//   noticing   that cygrpc is being loaded: its constructors register exit-time destructors, which
+//              passes this library. Processes that never load it pay nothing.
+//   bringing   revival.py in, through the interpreter's C API, and telling it about later imports
+//              by an audit hook (PEP 578)
+//   guarding   the old copy's objects: garbage collection must not run code of a dead core
+//   sharing    the copy's code with the original file, so that it costs no memory
+#ifndef GRPCFORKSHIM_RUNTIME_PYTHON_H
+#define GRPCFORKSHIM_RUNTIME_PYTHON_H
+
+#include "base/compiler.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+extern const void *_Atomic python_last_library;
+
+// The slow part of the next function.
+void python_look_at(const void *handle);
+
+// A constructor of the image that this handle (its __dso_handle) belongs to is running. In the
+// thread that loads it.
+static inline void python_library_loaded(const void *handle) {
+    if (unlikely(handle != atomic_load_explicit(&python_last_library, memory_order_relaxed)))
+        python_look_at(handle);
+}
+
+// Whether at-fork handlers of this image are to be kept away from fork(): those of a gRPC that is
+// protected here stop its threads in the parent. Any thread.
+bool python_replaces_handlers(const void *handle);
+
+// From the constructor.
+void python_start(void);
+
+#endif
