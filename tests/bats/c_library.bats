@@ -6,29 +6,14 @@
 # needs at the moment of a fork.
 
 load ../lib/harness
+load ../samples/c/expectations
 
 setup_file() {
-    make_certificates
-    start_server --tls "$CERTIFICATES"
-    export TLS_ADDRESS=$SERVER_ADDRESS
-    start_server
+    start_servers
 }
 
 teardown_file() {
     stop_servers
-}
-
-fails_bare() { # PROGRAM [ARG...]
-    HARNESS_BACKTRACES=0 run bare 4 "$@"
-    assert_failure
-    [[ $status -eq 124 ]] || assert_line 'child connection of the parent'
-}
-
-works_preloaded() { # PROGRAM [ARG...]
-    run preloaded 30 "$@"
-    assert_success
-    assert_stderr_empty
-    refute_line --partial FAILED
 }
 
 # --- grpc_init() and grpc_shutdown() ----------------------------------------------------------
@@ -97,6 +82,28 @@ nothing_changes() { # SUBJECT
     assert_line 'parent global_grpc absent'
 }
 
+@test "A worker that loads gRPC after it was forked leaves its children the program's descriptors" {
+    run preloaded 30 "$(sample late_worker)" "$SERVER_ADDRESS" "$(sample client_plugin.so)"
+    assert_success
+    assert_stderr_empty
+    assert_line 'child missing 0'
+    assert_line 'worker exit 0'
+}
+
+@test "A server of a C++ library that came after gRPC's first use ends in the child" {
+    HARNESS_BACKTRACES=0 run bare 5 "$(sample late_server)" "$(sample server_plugin.so)"
+    assert_failure 124
+    run preloaded 30 "$(sample late_server)" "$(sample server_plugin.so)"
+    assert_success
+    assert_stderr_empty
+}
+
+@test "A child makes channels while another of its threads loads and unloads libraries" {
+    run preloaded 60 "$(sample loading)" "$(sample loaded.so)" 300
+    assert_success
+    assert_stderr_empty
+}
+
 # --- handlers and failures --------------------------------------------------------------------
 
 @test "The program's own pthread_atfork() handlers may use gRPC and close descriptors" {
@@ -114,6 +121,15 @@ nothing_changes() { # SUBJECT
     works_preloaded "$(sample fork_eagain)" "$SERVER_ADDRESS"
     assert_line 'parent refused 20'
     assert_line 'child exit 0'
+}
+
+@test "A fork inside of gRPC, in a credentials plugin with its thread's state set, has a child that calls" {
+    HARNESS_BACKTRACES=0 run bare 8 "$(sample fork_in_plugin)" "$TLS_ADDRESS" "$CERTIFICATES"
+    assert_failure
+    refute_line 'child calls ok'
+    works_preloaded "$(sample fork_in_plugin)" "$TLS_ADDRESS" "$CERTIFICATES"
+    assert_line 'child calls ok'
+    assert_line 'parent call_with_plugin ok'
 }
 
 # --- abseil's locks ---------------------------------------------------------------------------

@@ -32,11 +32,26 @@ assert_state_machine_goes_on() {
     assert_line 'parent queue-ends 1'
 }
 
-@test "without the shim the read that was pending never comes back in the child" {
+@test "without the shim a child does not get through what was pending to the end of its queue" {
     run bare_briefly "$(sample async)" "$INSECURE"
     assert_failure
-    refute_line 'child pending-read ok 0'
+    refute_line 'child queue-ends 1'
     refute_output --partial fork
+}
+
+@test "without the shim calls that were prepared before the fork break their parent's connection" {
+    run bare_briefly "$(sample prepared)" "$INSECURE"
+    assert_failure
+}
+
+@test "under the shim calls that were prepared before the fork end as cancelled in the child" {
+    run preloaded 30 "$(sample prepared)" "$INSECURE"
+    assert_own_connection
+    for call in unary generic stream; do
+        assert_line "child $call status 1"
+        assert_line "child new $call status 0"
+        assert_line "parent $call status 0"
+    done
 }
 
 @test "under the shim pending tags come back once in the child, and the queue serves new calls" {
@@ -52,7 +67,7 @@ assert_state_machine_goes_on() {
 @test "without the shim it is no better with libgrpc++_unsecure" {
     run bare_briefly "$(sample async_unsecure)" "$INSECURE"
     assert_failure
-    refute_line 'child pending-read ok 0'
+    refute_line 'child queue-ends 1'
     refute_output --partial fork
 }
 

@@ -26,7 +26,7 @@ assert_ended_in_child_only() {
     for kind in server bidi; do
         run bare_briefly "$(sample open_stream)" "$INSECURE" --kind "$kind"
         assert_failure
-        refute_line 'child stream status 1'
+        refute_output --partial fork
     done
 }
 
@@ -57,11 +57,12 @@ assert_ended_in_child_only() {
     done
 }
 
-@test "without the shim a child that reads on over TLS breaks the parent's connection" {
+@test "without the shim a child that reads on over TLS hangs or breaks the parent's connection" {
     run bare_briefly "$(sample open_stream)" "$TLS" --tls "$CERTIFICATES"
     assert_failure
-    refute_line 'child stream status 1'
-    refute_line 'parent after status 0'
+    refute_output --partial fork
+    # Which of the two is chance: 1.83 mostly hangs.
+    refute_line 'child stream status 0'
 }
 
 @test "under the shim open streams over TLS end in the child only" {

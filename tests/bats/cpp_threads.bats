@@ -38,10 +38,10 @@ assert_all_worked() {
 
 @test "without the shim the children of a busy parent fail" {
     for channel in inherited new; do
-        run bare_briefly "$(sample threads)" "$INSECURE" 8 1 --channel "$channel"
-        assert_children_fail 1
-        run bare_briefly "$(sample threads)" "$TLS" 8 1 --tls "$CERTIFICATES" --channel "$channel"
-        assert_children_fail 1
+        run bare_briefly "$(sample threads)" "$INSECURE" 8 20 --channel "$channel"
+        assert_children_fail 20
+        run bare_briefly "$(sample threads)" "$TLS" 8 20 --tls "$CERTIFICATES" --channel "$channel"
+        assert_children_fail 20
     done
 }
 

@@ -25,7 +25,7 @@ assert_one_complaint() { # NAME
 }
 
 @test "A program that forks fails without the shim and works with it, and nothing else is printed" {
-    run bare 20 "$(sample unary)" "$SERVER_ADDRESS"
+    HARNESS_BACKTRACES=0 run bare 8 "$(sample unary)" "$SERVER_ADDRESS" --deadline 2
     assert_failure
     run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
     assert_success
@@ -50,6 +50,22 @@ assert_one_complaint() { # NAME
     GRPCFORKSHIM_LOG_LEVLE=debug run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
     assert_success
     assert_one_complaint GRPCFORKSHIM_LOG_LEVLE
+}
+
+@test "The shim adds three mappings to a program without gRPC" {
+    # Each costs every fork half a microsecond: code, constants and one page of variables.
+    local start file_size memory_size
+    run preloaded 20 cat /proc/self/maps
+    assert_success
+    # Without access: what a linker (binutils 2.35) may leave between two segments. Which anonymous
+    # ones of the loader's the kernel puts together differs by system.
+    assert_equal "$(grep -F "$(realpath "$(shim)")" <<<"$output" | grep -vc -e ' ---p ')" 3
+    # What did not fit that page would be memory without a file, which the kernel may have put
+    # together with a neighbour's here.
+    read -r start file_size memory_size < <(
+        readelf --program-headers --wide "$(shim)" | awk '$1 == "LOAD" && $7 == "RW" { print $3, $5, $6 }'
+    )
+    assert_equal $(((start + file_size + 4095) / 4096)) $(((start + memory_size + 4095) / 4096))
 }
 
 @test "A program without gRPC gets the same line, which is the shim's" {
@@ -123,10 +139,13 @@ assert_one_complaint() { # NAME
 }
 
 @test "GRPCFORKSHIM_DISABLE=1 is as if there were no shim" {
-    GRPCFORKSHIM_DISABLE=1 run preloaded 20 "$(sample unary)" "$SERVER_ADDRESS"
+    GRPCFORKSHIM_DISABLE=1 HARNESS_BACKTRACES=0 run preloaded 8 "$(sample unary)" "$SERVER_ADDRESS"
     assert_failure
-    assert_equal "$(value 'child peer')" "$(value 'parent peer')"
-    assert_stderr_empty
+    # If a thread of the parent held a lock at the fork, the child waits for ever instead.
+    if [[ $status -ne 124 ]]; then
+        assert_equal "$(value 'child peer')" "$(value 'parent peer')"
+        assert_stderr_empty
+    fi
 }
 
 @test "GRPCFORKSHIM_DISABLE=0 is as if it were not set" {

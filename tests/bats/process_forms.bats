@@ -5,6 +5,7 @@
 # All the ways in which a program gets a child process, and what a child has open.
 
 load ../lib/harness
+load ../samples/c/expectations
 
 setup_file() {
     start_server
@@ -12,19 +13,6 @@ setup_file() {
 
 teardown_file() {
     stop_servers
-}
-
-fails_bare() { # PROGRAM [ARG...]
-    HARNESS_BACKTRACES=0 run bare 4 "$@"
-    assert_failure
-    [[ $status -eq 124 ]] || assert_line --regexp '^(child|between) connection of the parent$'
-}
-
-works_preloaded() { # PROGRAM [ARG...]
-    run preloaded 30 "$@"
-    assert_success
-    assert_stderr_empty
-    refute_line --partial FAILED
 }
 
 form() { # FORM
@@ -67,8 +55,26 @@ form() { # FORM
     form underscore-fork
 }
 
+@test "The first calls of a hundred children of _Fork() are made by two threads at once" {
+    HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
+    if [[ $output == *'parent _Fork absent'* ]]; then
+        skip 'this libc has no _Fork()'
+    fi
+    assert_failure
+    works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
+}
+
 @test "The child of a raw clone() calls on the inherited channel" {
     form clone
+}
+
+@test "The child of a raw clone() calls although it has its parent's process id" {
+    local -a contain=(unshare --user --map-root-user --pid --fork --kill-child)
+    "${contain[@]}" unshare --pid --fork true 2>/dev/null || skip 'no namespaces of process ids here'
+    fails_bare "${contain[@]}" "$(sample process_forms)" "$SERVER_ADDRESS" clone-namespace
+    works_preloaded "${contain[@]}" "$(sample process_forms)" "$SERVER_ADDRESS" clone-namespace
+    assert_line 'child pid same'
+    [[ $(value 'child peer') != "$(value 'parent peer')" ]]
 }
 
 without_ports() {

@@ -6,6 +6,7 @@
 #   bare SECONDS PROGRAM [ARG...]       runs PROGRAM without the shim
 #   preloaded SECONDS PROGRAM [ARG...]  runs PROGRAM under the shim
 #   sample NAME                       prints the path of a built sample program
+#   command_line_tool                 prints the path of the grpcforkshim command
 #   shim                              prints the path of the shared library
 #   assert_stderr_empty               the last bare or preloaded program wrote nothing to stderr
 #   value KEY                         prints the value of the first line `KEY VALUE` of $output

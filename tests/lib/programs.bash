@@ -1,6 +1,8 @@
 # Servers, certificates and programs under a time-out: what the bats harness and the scripts share.
 #
-# Needs HARNESS_RUN_DIRECTORY, a directory that outlives all servers.
+# Needs HARNESS_RUN_DIRECTORY, a directory that outlives all servers. HARNESS_SHIM names another
+# library than the one in the build directory, HARNESS_EMULATOR what runs programs for another
+# processor.
 #
 # shellcheck shell=bash
 
@@ -19,7 +21,7 @@ harness_die() {
 
 sample() {
     local directory
-    for directory in server cpp c; do
+    for directory in server cpp c unknown; do
         if [[ -x $GRPCFORKSHIM_BUILD/tests/samples/$directory/$1 ]]; then
             echo "$GRPCFORKSHIM_BUILD/tests/samples/$directory/$1"
             return 0
@@ -29,9 +31,15 @@ sample() {
 }
 
 shim() {
-    local path=$GRPCFORKSHIM_BUILD/shim/libgrpcforkshim.so
+    local path=${HARNESS_SHIM:-$GRPCFORKSHIM_BUILD/shim/libgrpcforkshim.so}
     # The dynamic linker goes on without a library that it cannot preload.
     [[ -r $path ]] || harness_die "$path is not built" || return 1
+    echo "$path"
+}
+
+command_line_tool() {
+    local path=$GRPCFORKSHIM_BUILD/tool/grpcforkshim
+    [[ -x $path ]] || harness_die "$path is not built" || return 1
     echo "$path"
 }
 
@@ -96,8 +104,9 @@ start_server() {
     exec {input}<>"$fifo"
     exec {output}< <(
         harness_close_descriptors
+        # shellcheck disable=SC2086
         exec env -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
-            "$program" --until-stdin-closes "$@" <"$fifo"
+            ${HARNESS_EMULATOR-} "$program" --until-stdin-closes "$@" <"$fifo"
     )
     SERVER_PID=$!
     SERVER_ADDRESSES=()
@@ -213,13 +222,15 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
         exec 2>&"$copy" </dev/null
         harness_close_descriptors
         # A background command ignores SIGINT and SIGQUIT, and the program would inherit that.
+        # shellcheck disable=SC2086
         exec setsid env --default-signal=INT,QUIT -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
-            HARNESS_MARK="$mark" ${preload:+LD_PRELOAD="$preload"} "$@"
+            HARNESS_MARK="$mark" ${preload:+LD_PRELOAD="$preload"} ${HARNESS_EMULATOR-} "$@"
     ) &
     pid=$!
     echo "$pid" >&"$watch"
     exec {copy}>&-
-    wait "$pid" || status=$?
+    # Bash would say that it was killed.
+    wait "$pid" 2>/dev/null || status=$?
     # Its descendants share its standard error: they are awaited too, under the same time-out.
     wait "$copier" || true
     exec {watch}>&-
@@ -235,8 +246,10 @@ bare() {
     harness_run '' "$@"
 }
 
+# HARNESS_PRELOAD_FIRST and HARNESS_PRELOAD_LAST: a sanitizer's runtime.
 preloaded() {
     local library
     library=$(shim) || return 1
-    harness_run "$library" "$@"
+    harness_run "${HARNESS_PRELOAD_FIRST:+$HARNESS_PRELOAD_FIRST:}$library${HARNESS_PRELOAD_LAST:+:$HARNESS_PRELOAD_LAST}" \
+        "$@"
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -131,6 +132,46 @@ static void reads_whether_it_is_disabled(void **state) {
     check(&(struct expectation){{"GRPCFORKSHIM_DISABLE="}, false, LOG_ERROR, {NULL}});
 }
 
+static void read_reports(void *context) {
+    const char *const environment[] = {"GRPCFORKSHIM_REPORT=all",
+                                       "GRPCFORKSHIM_REPORT_SIGNAL=SIGRTMIN+5", NULL};
+    (void)context;
+    environ = (char **)(uintptr_t)environment;
+    configuration_read();
+    require(configuration()->report_at_end == REPORT_ALL);
+    require(configuration()->report_signal == SIGRTMIN + 5);
+}
+
+static void reads_signal(void *context) {
+    static const struct {
+        const char *variable;
+        int signal;
+    } signals[] = {
+        {"GRPCFORKSHIM_REPORT_SIGNAL=10", 10},
+        {"GRPCFORKSHIM_REPORT_SIGNAL=USR1", SIGUSR1},
+        {"GRPCFORKSHIM_REPORT_SIGNAL=SIGUSR2", SIGUSR2},
+        {"GRPCFORKSHIM_REPORT_SIGNAL=64", 64},
+        {"GRPCFORKSHIM_REPORT_SIGNAL=0", 0},
+    };
+    static const char *environment[2];
+    (void)context;
+    environ = (char **)(uintptr_t)environment;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        environment[0] = signals[i].variable;
+        configuration_read();
+        require(configuration()->report_signal == signals[i].signal);
+    }
+}
+
+static void reads_what_to_report(void **state) {
+    (void)state;
+    char text[1000];
+    assert_int_equal(run_in_child_with_stderr(read_reports, NULL, text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(run_in_child_with_stderr(reads_signal, NULL, text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+}
+
 static void complains_of_an_unknown_value(void **state) {
     (void)state;
     check(&(struct expectation){
@@ -151,6 +192,13 @@ static void complains_of_an_unknown_value(void **state) {
         LOG_ERROR,
         {"GRPCFORKSHIM_DISABLE: unknown value \"2\", using \"0\"",
          "GRPCFORKSHIM_LOG_LEVEL: unknown value \"3\", using \"error\""},
+    });
+    check(&(struct expectation){
+        {"GRPCFORKSHIM_REPORT=2", "GRPCFORKSHIM_REPORT_SIGNAL=STOP"},
+        false,
+        LOG_ERROR,
+        {"GRPCFORKSHIM_REPORT: unknown value \"2\", using \"0\"",
+         "GRPCFORKSHIM_REPORT_SIGNAL: no such signal \"STOP\", using none"},
     });
 }
 
@@ -242,6 +290,7 @@ int main(void) {
         cmocka_unit_test(survives_the_lack_of_an_environment),
         cmocka_unit_test(reads_the_level),
         cmocka_unit_test(reads_whether_it_is_disabled),
+        cmocka_unit_test(reads_what_to_report),
         cmocka_unit_test(complains_of_an_unknown_value),
         cmocka_unit_test(complains_of_each_unknown_variable),
         cmocka_unit_test(complains_of_a_file_that_cannot_be_opened),

@@ -139,6 +139,12 @@ template <typename Result, typename... Parameters> struct prototype<Result(Param
     MEMBER(grpc_metadata_credentials_plugin, destroy)                                              \
     MEMBER(grpc_metadata_credentials_plugin, state)                                                \
     MEMBER(grpc_metadata_credentials_plugin, type)                                                 \
+    SIZE(grpc_sts_credentials_options)                                                             \
+    MEMBER(grpc_sts_credentials_options, actor_token_type)                                         \
+    SIZE(grpc_auth_metadata_processor)                                                             \
+    MEMBER(grpc_auth_metadata_processor, process)                                                  \
+    MEMBER(grpc_auth_metadata_processor, destroy)                                                  \
+    MEMBER(grpc_auth_metadata_processor, state)                                                    \
     SIZE(grpc_connectivity_state)                                                                  \
     SIZE(grpc_local_connect_type)                                                                  \
     SIZE(grpc_security_level)                                                                      \

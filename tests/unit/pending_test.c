@@ -14,6 +14,7 @@
 #include "core/revival.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 
 static char addresses[16];
@@ -101,9 +102,8 @@ static void complete_or_cancel(void) {
 
 static void begin_untracked(void) {
     void *changed;
-    require(begin(callback_queue, call, tag, &changed) == NULL && changed == tag);
     require(begin(unknown_queue, call, tag, &changed) == NULL && changed == tag);
-    require(!is_pending(callback_queue, tag) && !is_pending(unknown_queue, tag));
+    require(!is_pending(unknown_queue, tag));
     allocation_fail(true);
     require(begin(queue, call, tag, &changed) == NULL && changed == tag);
     allocation_fail(false);
@@ -354,6 +354,71 @@ static void make_call(void) {
     pending_makes_call(NULL, &made, queue);
 }
 
+// The tag of a callback queue, which is a function.
+struct programs_functor {
+    grpc_completion_queue_functor functor;
+    sem_t called;
+    int success;
+};
+
+static void program_called_back(grpc_completion_queue_functor *functor, int success) {
+    struct programs_functor *programs = (struct programs_functor *)functor;
+    programs->success = success;
+    sem_post(&programs->called);
+}
+
+static struct programs_functor make_functor(void) {
+    struct programs_functor made = {
+        .functor = {.functor_run = program_called_back, .inlineable = 1}, .success = -1};
+    require(sem_init(&made.called, 0, 0) == 0);
+    return made;
+}
+
+static void call_back(void) {
+    struct programs_functor programs = make_functor();
+    void *changed;
+    require(begin(callback_queue, call, &programs, &changed) != NULL);
+    require(changed != &programs && is_pending(callback_queue, changed));
+    grpc_completion_queue_functor *functor = changed;
+    require(functor->inlineable == 1);
+    functor->functor_run(functor, 1);
+    require(sem_trywait(&programs.called) == 0 && programs.success == 1);
+    require(!is_pending(callback_queue, changed));
+}
+
+static void call_back_what_was_pending_at_fork(void) {
+    struct programs_functor over = make_functor(), first = make_functor(), second = make_functor();
+    grpc_status_code code = 0;
+    grpc_slice details = {0};
+    const grpc_op receive_status = {
+        .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+        .data.recv_status_on_client = {.status = &code, .status_details = &details}};
+    void *changed;
+    begin(callback_queue, call, &over, &changed);
+    ((grpc_completion_queue_functor *)changed)->functor_run(changed, 1);
+    begin(callback_queue, call, &first, &changed);
+    changed = &second;
+    pending_begin(callback_queue, GRPC_CQ_CALLBACK, call, &receive_status, 1, &changed);
+    become_child();
+    alarm(60);
+    pending_inherit();
+    sem_wait(&first.called);
+    sem_wait(&second.called);
+    require(first.success == 0 && second.success == 1 && code == GRPC_STATUS_CANCELLED);
+    require(sem_trywait(&over.called) == 0 && sem_trywait(&over.called) != 0);
+}
+
+static void call_back_on_a_queue_that_is_shut_down(void) {
+    struct programs_functor programs = make_functor();
+    const grpc_op operation = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+    become_child();
+    alarm(60);
+    completion_queue_record_shutdown(callback_queue);
+    pending_start_failed(callback_queue, call, &operation, 1, &programs);
+    sem_wait(&programs.called);
+    require(programs.success == 0 && fake_grpc.batches == 0);
+}
+
 #define LEFT_IN_QUEUE 2000 // the longer the list, the longer its lock is held
 
 static void *use_queue(void *context) {
@@ -424,6 +489,9 @@ TEST(fails_on_a_queue_that_is_shut_down, start_on_a_queue_that_is_shut_down)
 TEST(sets_outputs_without_a_queue, start_on_a_queue_that_is_gone)
 TEST(cleans_up_where_grpc_refuses, start_refused)
 TEST(records_the_call_that_a_server_gets, make_call)
+TEST(calls_back_what_grpc_completes, call_back)
+TEST(calls_back_what_was_pending_at_fork, call_back_what_was_pending_at_fork)
+TEST(calls_back_though_the_queue_is_shut_down, call_back_on_a_queue_that_is_shut_down)
 TEST(lets_a_grandchild_use_a_busy_queue, fork_child_that_uses_a_queue)
 
 int main(void) {
@@ -443,6 +511,9 @@ int main(void) {
         cmocka_unit_test(sets_outputs_without_a_queue),
         cmocka_unit_test(cleans_up_where_grpc_refuses),
         cmocka_unit_test(records_the_call_that_a_server_gets),
+        cmocka_unit_test(calls_back_what_grpc_completes),
+        cmocka_unit_test(calls_back_what_was_pending_at_fork),
+        cmocka_unit_test(calls_back_though_the_queue_is_shut_down),
         cmocka_unit_test(lets_a_grandchild_use_a_busy_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

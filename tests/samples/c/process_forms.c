@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,12 +177,79 @@ static bool run_underscore_fork(void) {
 #endif
 }
 
-static bool run_clone(void) {
-    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+static void *call_in_thread(void *context) {
+    atomic_int *ready = context;
+    struct client own = client;
+    struct answer answer;
+    // Neither waits for the other asleep.
+    atomic_fetch_add(ready, 1);
+    while (atomic_load(ready) < 2) {
+        sched_yield();
+    }
+    own.queue = grpc_completion_queue_create_for_pluck(NULL);
+    bool passed = call_unary(&own, "from a thread", &answer) &&
+                  strcmp(answer.reply.peer, before.reply.peer) != 0;
+    return passed ? context : NULL;
+}
+
+// Two threads make the first calls at once.
+static int call_in_two_threads(void) {
+    pthread_t threads[2];
+    atomic_int ready = 0;
+    int failed = 0;
+    for (int i = 0; i < 2; i++) {
+        if (pthread_create(&threads[i], NULL, call_in_thread, &ready) != 0) {
+            fail("pthread_create");
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        void *passed;
+        pthread_join(threads[i], &passed);
+        failed += passed == NULL ? 1 : 0;
+    }
+    return failed == 0 ? 0 : 1;
+}
+
+static bool run_underscore_fork_threads(void) {
+#ifdef HAVE__FORK
+    for (int i = 0; i < 100; i++) {
+        pid_t child = _Fork();
+        if (child == 0) {
+            _exit(call_in_two_threads());
+        }
+        int status = wait_for(child);
+        if (status != 0) {
+            printf("child %d of 100 exit %d\n", i, status);
+            return false;
+        }
+    }
+    return true;
+#else
+    printf("parent _Fork absent\n");
+    return true;
+#endif
+}
+
+static bool run_clone_with(unsigned long flags) {
+    pid_t parent = getpid();
+    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD | flags, NULL, NULL, NULL, NULL);
+    if (child == -1) {
+        fail("clone");
+    }
     if (child == 0) {
+        printf("child pid %s\n", getpid() == parent ? "same" : "other");
         _exit(call_in_child());
     }
     return child_succeeded(child);
+}
+
+static bool run_clone(void) {
+    return run_clone_with(0);
+}
+
+// By process 1 of a container, say, whose child has the same number.
+static bool run_clone_namespace(void) {
+    return run_clone_with(CLONE_NEWPID);
 }
 
 // The program's own descriptors, of the kinds that gRPC has, too.  They survive an exec.
@@ -352,7 +421,9 @@ static const struct {
     {"double-fork", run_double_fork, true},
     {"double-fork-used", run_double_fork_used, true},
     {"underscore-fork", run_underscore_fork, true},
+    {"underscore-fork-threads", run_underscore_fork_threads, true},
     {"clone", run_clone, true},
+    {"clone-namespace", run_clone_namespace, true},
     {"fork-exec", run_fork_exec, true},
     {"fork-exec-unmarked", run_fork_exec_unmarked, true},
     {"vfork-exec", run_vfork_exec, true},

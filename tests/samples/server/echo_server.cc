@@ -102,6 +102,10 @@ class EchoService final : public samples::Echo::Service {
     grpc::Status Unary(grpc::ServerContext *context, const samples::Request *request,
                        samples::Reply *reply) override {
         SendMetadataBack(context);
+        if (Metadata(context, "grpc-previous-rpc-attempts") <
+            Metadata(context, "x-fail-attempts")) {
+            return grpc::Status(grpc::StatusCode::UNAVAILABLE, "asked to fail");
+        }
         if (!Wait(context, request->delay_milliseconds())) {
             return grpc::Status::CANCELLED;
         }
@@ -167,6 +171,14 @@ class EchoService final : public samples::Echo::Service {
         reply->set_peer(context->peer());
         reply->set_pid(getpid());
         reply->set_sequence(sequence);
+    }
+
+    // A number in the call's metadata, or 0.
+    static int Metadata(const grpc::ServerContext *context, const char *key) {
+        const auto found = context->client_metadata().find(key);
+        return found == context->client_metadata().end()
+                   ? 0
+                   : atoi(std::string(found->second.data(), found->second.size()).c_str());
     }
 
     // The caller can only see by this that its channel's arguments and its credentials arrived.

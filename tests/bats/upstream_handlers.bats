@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+#
+# gRPC's own at-fork handlers, which upstream's builds register.
+
+load ../lib/harness
+
+setup_file() {
+    start_server
+}
+
+teardown_file() {
+    stop_servers
+}
+
+count() { # LINE
+    grep -cx "$1" <<<"$output" || true
+}
+
+@test "without the shim the handlers that gRPC registers run at every fork" {
+    run bare 10 "$(sample fake_grpc_client)"
+    assert_success
+    assert_equal "$(count 'gRPC prepare')" 2
+    assert_equal "$(count 'gRPC parent')" 2
+    assert_equal "$(count 'gRPC child')" 2
+}
+
+@test "under the shim the handlers that gRPC registers don't run, and the program's do" {
+    run preloaded 10 "$(sample fake_grpc_client)"
+    assert_success
+    assert_stderr_empty
+    refute_line --partial gRPC
+    assert_equal "$(count 'program prepare')" 2
+    assert_equal "$(count 'program parent')" 2
+    assert_equal "$(count 'program child')" 2
+}
+
+@test "a shim that is switched off leaves gRPC its handlers" {
+    GRPCFORKSHIM_DISABLE=1 run preloaded 10 "$(sample fake_grpc_client)"
+    assert_success
+    assert_equal "$(count 'gRPC prepare')" 2
+}
+
+@test "without the shim gRPC's fork support does not keep a program with threads alive" {
+    HARNESS_BACKTRACES=0 GRPC_ENABLE_FORK_SUPPORT=1 run bare 5 "$(sample upstream_handlers)" \
+        "$SERVER_ADDRESS" 4 3 --deadline 2
+    assert_failure
+}
+
+@test "under the shim a program that calls gRPC's at-fork functions itself works" {
+    for support in 0 1; do
+        GRPC_ENABLE_FORK_SUPPORT=$support run preloaded 30 "$(sample upstream_handlers)" \
+            "$SERVER_ADDRESS" 4 20
+        assert_success
+        assert_stderr_empty
+        assert_line 'children worked 20'
+        assert_line 'parent failed 0'
+    done
+}

@@ -1,0 +1,2 @@
+// The state of a library, in another one.
+int unknown_state;
