@@ -1,0 +1,280 @@
+#!/usr/bin/env bats
+# bats runs every test in a subshell, and sets status and output there.
+# shellcheck disable=SC2030,SC2031
+#
+# grpcio's interface in children. Each test runs with Debian's grpcio and the wheel of each year.
+
+load ../lib/harness
+load ../lib/python
+
+setup_file() {
+    make_certificates
+    start_server
+    export INSECURE=$SERVER_ADDRESS
+    start_server --tls "$CERTIFICATES"
+    export TLS=localhost:${SERVER_ADDRESS##*:}
+    start_server --mutual-tls "$CERTIFICATES"
+    export MUTUAL_TLS=localhost:${SERVER_ADDRESS##*:}
+}
+
+teardown_file() {
+    stop_servers
+}
+
+# Since about 1.80 gRPC logs as information that a server ends before its client's connection has.
+quiet_about_goaway() {
+    export GRPC_VERBOSITY=ERROR
+}
+
+# Runs a sample under the shim with each grpcio, then a function with assertions.
+with_each_grpcio() { # ASSERTIONS SAMPLE [ARG...]
+    local grpcio assertions=$1 sample
+    sample=$(python_sample "$2")
+    shift 2
+    for grpcio in $(python_grpcios); do
+        echo "# $grpcio"
+        run preloaded 60 "$(python_with "$grpcio")" "$sample" "$@"
+        assert_success
+        assert_stderr_empty
+        "$assertions"
+    done
+}
+
+assert_all_kinds() {
+    assert_line 'child inherited 13'
+    assert_line 'child intercepted 13 intercepted'
+    assert_line 'child new 13'
+    assert_line 'grandchild inherited 13'
+    assert_line 'grandchild exit 0'
+    assert_line 'parent after 13'
+}
+
+@test "every kind of call works in a child and a grandchild, by inherited and by new stubs" {
+    with_each_grpcio assert_all_kinds kinds "$INSECURE" --used
+}
+
+@test "stubs that the parent never used work in a child" {
+    with_each_grpcio assert_all_kinds kinds "$INSECURE"
+}
+
+@test "unary-stream calls on a single thread work in a child" {
+    with_each_grpcio assert_all_kinds kinds "$INSECURE" --single-threaded --used
+}
+
+# The same lines for the parent, an inherited channel, a new channel with inherited credentials, and
+# one with new credentials.
+assert_all_credentials() {
+    local who
+    for who in parent child-inherited child-inherited-credentials child-new parent-after; do
+        assert_line "$who tls -"
+        assert_line "$who mutual -"
+        assert_line "$who token Bearer secret"
+        assert_line "$who plugin signed here"
+        assert_line "$who both Bearer secret signed here"
+        assert_line "$who per-call-token Bearer secret"
+        assert_line "$who per-call-plugin signed here"
+    done
+    assert_line 'child mixed Bearer newer'
+}
+
+@test "credentials of each kind work in a child, inherited and new" {
+    with_each_grpcio assert_all_credentials credentials "$TLS" "$MUTUAL_TLS" "$CERTIFICATES"
+}
+
+assert_calls_ended() {
+    local fork='The call was open when the process forked: it belongs to the parent (grpcforkshim)'
+    assert_line 'child done True False False CANCELLED'
+    assert_line "child unary CANCELLED True $fork"
+    assert_line 'child exception CANCELLED'
+    assert_line "child stream CANCELLED True $fork"
+    assert_line "child stream again CANCELLED True $fork"
+    assert_line "child talk CANCELLED True $fork"
+    assert_line "child details $fork"
+    assert_line "child late callback ['CANCELLED']"
+    assert_line 'child early callbacks []'
+    assert_line 'child finished finished OK'
+    assert_line 'child new new'
+    assert_line 'child exit 0'
+    assert_line 'silent child exit 0'
+    assert_line 'idle child exit 0'
+    assert_line 'parent unary unary'
+    assert_line 'parent stream [1, 2, 3]'
+    assert_line "parent callbacks ['OK']"
+}
+
+@test "calls that were open at fork are over in the child, and go on in the parent" {
+    with_each_grpcio assert_calls_ended open_calls "$INSECURE"
+}
+
+assert_subscriptions() {
+    assert_line 'child inherited future None'
+    assert_line 'child nobody is still waited for'
+    assert_line 'child inherited subscription READY'
+    assert_line 'child new subscription READY'
+    assert_line 'child new future ready'
+    assert_line 'child call x'
+}
+
+@test "subscriptions to a channel's connectivity go on in a child" {
+    with_each_grpcio assert_subscriptions subscriptions "$INSECURE"
+}
+
+assert_servers() {
+    assert_line "child asks parent's its parent"
+    assert_line --regexp '^child waits (False|True)$'
+    assert_line --regexp '^child stops (True|None)$'
+    assert_line 'child asks its own itself'
+    assert_line "child asks parent's again its parent"
+    assert_line 'child exit 0'
+    assert_line 'idle child exit 0'
+    assert_line 'parent after itself'
+    assert_line 'parent stops True'
+}
+
+@test "a server is stopped in a child, which can start its own; the parent serves on" {
+    quiet_about_goaway
+    with_each_grpcio assert_servers servers
+    with_each_grpcio assert_servers servers --certificates "$CERTIFICATES"
+    with_each_grpcio assert_servers servers --local
+}
+
+@test "a server of grpc.aio is stopped in a child, which can start its own" {
+    quiet_about_goaway
+    with_each_grpcio assert_servers servers --aio
+    with_each_grpcio assert_servers servers --aio --certificates "$CERTIFICATES"
+}
+
+assert_aio() {
+    local call
+    assert_line 'child inherited all'
+    assert_line 'child intercepted intercepted'
+    assert_line 'child new all'
+    for call in 'unary True' tagged stream talk read; do
+        assert_line --partial "child $call CANCELLED The call was open when the process forked"
+    done
+    assert_line 'child finished OK finished'
+    assert_line 'grandchild new all'
+    assert_line 'grandchild exit 0'
+    assert_line 'child exit 0'
+    assert_line 'parent unary s'
+    assert_line 'parent after all'
+}
+
+@test "grpc.aio works in a child with a new event loop, by inherited and by new channels" {
+    with_each_grpcio assert_aio aio "$INSECURE"
+}
+
+assert_first_uses() {
+    local use
+    for use in 'ready future' server 'aio server' init_grpc_aio 'simple stub'; do
+        assert_line "$use exit 0"
+        assert_line "$use after a call exit 0"
+    done
+}
+
+@test "whatever a child uses first of grpc works" {
+    quiet_about_goaway
+    with_each_grpcio assert_first_uses first_use "$INSECURE"
+}
+
+assert_dropped() {
+    assert_line 'dropping child exit 0'
+    assert_line 'child new x'
+    assert_line 'dropping, then using child exit 0'
+    assert_line 'child inherited x'
+    assert_line 'child again y'
+    assert_line 'using, then dropping child exit 0'
+    assert_line 'parent x'
+}
+
+@test "a child that lets go of what it inherited runs no code of the parent's core" {
+    with_each_grpcio assert_dropped dropping "$INSECURE"
+}
+
+assert_forked_everywhere() {
+    local where
+    for where in callback subscription plugin requests serialiser interceptor handler; do
+        assert_line "$where exit 0"
+    done
+    assert_line 'parent x'
+}
+
+@test "the program may fork wherever grpcio calls it" {
+    quiet_about_goaway
+    with_each_grpcio assert_forked_everywhere callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
+}
+
+# --- a grpcio that can't be protected ----------------------------------------------------------
+
+# A copy of Debian's package that a test may change.
+copy_of_grpc() {
+    PYTHONPATH=$BATS_TEST_TMPDIR/packages
+    export PYTHONPATH
+    mkdir "$PYTHONPATH"
+    cp -r /usr/lib/python3/dist-packages/grpc "$PYTHONPATH/"
+    rm -rf "$PYTHONPATH/grpc/__pycache__"
+}
+
+assert_one_line_about_grpcio() { # PART...
+    local part
+    assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/stderr")" 1
+    run cat "$BATS_TEST_TMPDIR/stderr"
+    assert_output --regexp '^grpcforkshim\[[0-9]+\]: '
+    for part in "$@"; do
+        assert_output --partial "$part"
+    done
+}
+
+# Debian's 1.51.1 for Python 3.14 waits for its idle thread pool to be idle.
+skip_where_grpcio_cannot_fork() {
+    HARNESS_BACKTRACES=0 run bare 10 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
+    [[ $status -ne 124 ]] || skip "this grpcio's own fork handlers hang in the parent"
+}
+
+@test "a grpcio whose inside is not known is left alone, with one line, and its descriptors closed" {
+    skip_where_grpcio_cannot_fork
+    copy_of_grpc
+    sed -i 's/\b_abort\b/_abandon/g' "$PYTHONPATH/grpc/_channel.py"
+    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
+    assert_success
+    assert_line --regexp "^child's of them 0 .* own file open$"
+    assert_line 'child exit 0'
+    assert_one_line_about_grpcio 'grpcio 1.' 'is left alone' 'no _abort' 'own fork support'
+}
+
+@test "a grpcio whose extension is not known is left alone, with one line" {
+    skip_where_grpcio_cannot_fork
+    copy_of_grpc
+    # As if a later version had no way to ask.
+    sed -i 's/^from grpc._cython import cygrpc$/&\ndel cygrpc.is_fork_support_enabled/' \
+        "$PYTHONPATH/grpc/_compression.py"
+    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
+    assert_success
+    assert_line 'child exit 0'
+    assert_one_line_about_grpcio 'is left alone' 'no is_fork_support_enabled'
+}
+
+@test "a package that was upgraded while the program runs: a clear error, or the old file where it can be had" {
+    copy_of_grpc
+    run preloaded 20 setpriv --bounding-set -checkpoint_restore,-sys_admin "$DEBIAN_PYTHON" \
+        "$(python_sample replaced_file)" "$INSECURE"
+    assert_success
+    assert_line --partial "child RuntimeError gRPC can't be used in this forked child"
+    assert_line 'child exit 0'
+    assert_line 'parent x'
+    if [[ $EUID -eq 0 ]]; then
+        run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample replaced_file)" "$INSECURE"
+        assert_success
+        assert_line 'child x'
+    fi
+}
+
+@test "where the loader can't be told, a copy of the extension is loaded" {
+    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample loader_unknown)" "$INSECURE"
+    assert_success
+    assert_line 'child text x'
+    assert_line 'grandchild text x'
+    assert_line 'grandchild exit 0'
+    assert_line 'child exit 0'
+    assert_stderr_empty
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+#
+# Python programs that fork in other ways than by os.fork(), and real programs and packages.
+
+load ../lib/harness
+load ../lib/python
+
+setup_file() {
+    start_server
+    export SERVER_ADDRESS SAMPLE_ADDRESS=$SERVER_ADDRESS
+    SAMPLES=$(dirname "$(python_sample echo)")
+    export SAMPLES
+}
+
+teardown_file() {
+    stop_servers
+}
+
+# Runs a sample under the shim with Debian's grpcio and the newest one.
+preloaded_sample() { # NAME [ARG...]
+    local sample
+    sample=$(python_sample "$1")
+    shift
+    run preloaded 60 "$(python_with "$grpcio")" "$sample" "$@"
+    assert_success
+    assert_stderr_empty
+}
+
+oldest_and_newest() {
+    echo debian
+    if python_has_wheels; then
+        python_wheels | tail -n 1
+    fi
+}
+
+# Nothing of the shim's in the output; the programs print what they like.
+assert_shim_is_silent() {
+    refute_line --partial grpcforkshim
+    run grep grpcforkshim "$BATS_TEST_TMPDIR/stderr"
+    assert_failure 1
+}
+
+@test "workers of multiprocessing and concurrent.futures work, while a thread calls in the parent" {
+    local grpcio
+    for grpcio in $(oldest_and_newest); do
+        preloaded_sample pools "$SERVER_ADDRESS"
+        assert_line 'use_process 4'
+        assert_line 'use_pool 12'
+        assert_line 'use_manager 3'
+        assert_line 'use_executor 12'
+        assert_line 'use_nested 4'
+        assert_line 'parent same'
+    done
+}
+
+@test "subprocess, posix_spawn, system and popen are as ever, and start no gRPC" {
+    local grpcio
+    for grpcio in $(oldest_and_newest); do
+        preloaded_sample spawning "$SERVER_ADDRESS"
+        assert_line 'started 150'
+        assert_line 'calls some'
+    done
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 60 "$(python_with debian)" "$(python_sample spawning)" "$SERVER_ADDRESS"
+    assert_success
+    refute_line --partial 'imported anew'
+}
+
+@test "forks made from C work, which run no hooks of Python's, with _Fork not even libc's" {
+    local grpcio
+    for grpcio in $(oldest_and_newest); do
+        preloaded_sample c_forks "$SERVER_ADDRESS"
+        assert_line 'fork child works'
+        assert_line 'fork exit 0'
+        assert_line '_Fork child works'
+        assert_line '_Fork exit 0'
+        assert_line 'parent same'
+    done
+}
+
+@test "grpc may be imported after the fork, by importlib, by a thread, or never used before it" {
+    local grpcio who
+    for grpcio in $(oldest_and_newest); do
+        for who in child importlib thread unused; do
+            preloaded_sample late_import "$SERVER_ADDRESS" "$who"
+            assert_line 'child works'
+            refute_line --regexp '^child exit [^0]'
+        done
+    done
+}
+
+@test "a program with an embedded interpreter that it loads late is served, too" {
+    local library
+    library=$("$DEBIAN_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))')
+    run preloaded 20 "$(sample embedded_python)" "$library" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+    assert_success
+    assert_line 'child text child'
+    assert_stderr_empty
+}
+
+@test "a second interpreter in the process is not in the way" {
+    needs_wheels
+    local grpcio
+    for grpcio in $(oldest_and_newest); do
+        preloaded_sample two_interpreters "$SERVER_ADDRESS"
+        assert_line 'other works'
+        assert_line 'child exit 0'
+    done
+}
+
+@test "gunicorn with preload_app: each worker has a connection of its own" {
+    needs_wheels
+    cd "$SAMPLES"
+    HOME=$BATS_TEST_TMPDIR run preloaded 60 "$(python_with programs)" web_client.py \
+        "$(dirname "$(python_with programs)")/gunicorn" --bind 'fd://{descriptor}' --workers 2 --preload \
+        web_application:application
+    assert_success
+    assert_line 'workers 2'
+    assert_line 'exit 0'
+    assert_shim_is_silent
+}
+
+@test "uWSGI, which forks from C: each worker has a connection of its own" {
+    command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
+    cd "$SAMPLES"
+    run preloaded 60 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
+        --http-socket 'fd://{descriptor}' --processes 2 --wsgi-file web_application.py
+    assert_success
+    assert_line 'workers 2'
+    assert_line 'exit 0'
+    assert_shim_is_silent
+}
+
+@test "uWSGI with threads in its workers" {
+    command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
+    cd "$SAMPLES"
+    run preloaded 60 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
+        --http-socket 'fd://{descriptor}' --processes 2 --enable-threads --threads 4 \
+        --wsgi-file web_application.py
+    assert_success
+    assert_line 'workers 2'
+    assert_line 'exit 0'
+    assert_shim_is_silent
+}
+
+@test "celery's prefork pool: each worker has a connection of its own" {
+    needs_wheels
+    export SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery
+    mkdir "$SAMPLE_DIRECTORY"
+    run preloaded 90 "$(python_with programs)" "$(python_sample celery_tasks)"
+    assert_success
+    assert_line 'tasks 20'
+    assert_line 'exit 0'
+    assert_shim_is_silent
+}
+
+@test "grpcio-status, grpcio-health-checking, google-api-core and OpenTelemetry's exporter work in a child" {
+    local who
+    needs_wheels
+    run preloaded 60 "$(python_with programs)" "$(python_sample packages)"
+    assert_success
+    for who in parent child child-new parent-after; do
+        assert_line "$who health SERVING"
+        assert_line "$who status nothing asked for $who"
+        assert_line "$who api-core nothing NOT_FOUND"
+        assert_line "$who wrap_errors NotFound"
+        assert_line "$who otlp True"
+    done
+    assert_shim_is_silent
+}
+
+# --- programs that have nothing to gain --------------------------------------------------------
+
+@test "a child that doesn't use grpc has the parent's descriptors closed, and nothing else happens" {
+    local grpcio
+    for grpcio in $(oldest_and_newest); do
+        preloaded_sample idle_child "$SERVER_ADDRESS"
+        assert_line "parent's sockets some"
+        assert_line "child's of them 0 threads 1 mapped 0 own file open"
+        assert_line 'child exit 0'
+    done
+}
+
+@test "a Python program that never imports grpc is left alone: nothing is brought in" {
+    local program='
+import json, os, sqlite3
+child = os.fork()
+if child == 0:
+    os._exit(3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+'
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c "$program"
+    assert_success
+    assert_output 3
+    assert_stderr_empty
+    # The line that must not be there is there where grpc is imported.
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c 'import grpc'
+    assert_success
+    assert_line --partial "Python's gRPC is in"
+}
+
+@test "with GRPCFORKSHIM_DISABLE=1 nothing is brought in" {
+    GRPCFORKSHIM_DISABLE=1 GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c '
+import grpc
+print(type(grpc._cython.cygrpc.Channel.__new__).__name__)'
+    assert_success
+    assert_output builtin_function_or_method
+    assert_stderr_empty
+}

@@ -1,0 +1,73 @@
+# The interpreters that the Python tests use: Debian's python3-grpcio, and a virtual environment for
+# each of tests/python/*.txt, made on first use under the build directory.
+#
+#   python_with NAME        prints the interpreter that has the grpcio of NAME: `debian`, or the
+#                           name of a file of tests/python/ without its .txt
+#   python_wheels           prints the names of the wheels that are tested, oldest first
+#   python_grpcios          prints the names of all that this release can run
+#   python_sample NAME      prints the path of a sample program
+#   needs_wheels            skips the test on releases whose Python the wheels were not chosen for
+#
+# shellcheck shell=bash
+
+PYTHON_TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../python" && pwd)
+# Not whatever `python3` is first on the PATH: Debian's packages are for Debian's.
+DEBIAN_PYTHON=/usr/bin/python3
+# From 3.12 on Python tells a main module that forks with threads what it thinks of that.
+export PYTHONWARNINGS='ignore:This process:DeprecationWarning'
+
+python_wheels() {
+    (cd "$PYTHON_TESTS" && printf '%s\n' grpcio-*.txt | sed 's/\.txt$//' | sort -V)
+}
+
+python_sample() { # NAME
+    local path
+    path=$(cd "$PYTHON_TESTS/../samples/python" && pwd)/$1.py
+    [[ -r $path ]] || harness_die "no sample program $path" || return 1
+    echo "$path"
+}
+
+# Makes the environment if its requirements have changed since. Complete or absent: it is made under
+# another name.
+python_make() { # NAME
+    local requirements=$PYTHON_TESTS/$1.txt directory=$GRPCFORKSHIM_BUILD/python/$1
+    [[ -r $requirements ]] || harness_die "no $requirements" || return 1
+    mkdir -p "$GRPCFORKSHIM_BUILD/python"
+    (
+        flock 9
+        cmp -s "$requirements" "$directory/requirements.txt" && exit 0
+        rm -rf "$directory"
+        "$DEBIAN_PYTHON" -m venv "$directory" &&
+            "$directory/bin/python" -m pip install --quiet --disable-pip-version-check \
+                --only-binary :all: --requirement "$requirements" &&
+            cp "$requirements" "$directory/requirements.txt"
+    ) 9>"$directory.lock" >"$directory.log" 2>&1 || {
+        cat "$directory.log" >&2
+        harness_die "can't make the Python environment $1"
+    }
+}
+
+python_with() { # NAME
+    if [[ $1 == debian ]]; then
+        echo "$DEBIAN_PYTHON"
+        return
+    fi
+    python_make "$1" || return 1
+    echo "$GRPCFORKSHIM_BUILD/python/$1/bin/python"
+}
+
+python_has_wheels() {
+    "$DEBIAN_PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
+}
+
+needs_wheels() {
+    python_has_wheels || skip 'the wheels were chosen for Python 3.11'
+}
+
+# Those that this release can run.
+python_grpcios() {
+    echo debian
+    if python_has_wheels; then
+        python_wheels
+    fi
+}

@@ -1,0 +1,54 @@
+"""Forks made from C: Python's own hooks don't run, and with _Fork not even libc's."""
+
+import ctypes
+import gc
+import os
+import sys
+
+import grpc
+from echo import EchoStub, Request
+
+ADDRESS = sys.argv[1]
+stub = EchoStub(grpc.insecure_channel(ADDRESS))
+# PyDLL keeps the interpreter's lock.
+libc = ctypes.PyDLL(None)
+
+
+def descriptors():
+    """Sockets and anonymous descriptors, by what they lead to."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+        except FileNotFoundError:
+            pass  # that of the listing
+    return found
+
+
+def main():
+    parent = stub.Unary(Request(), timeout=10).peer
+    sockets = {name for name in descriptors() if name.startswith("socket:")}
+    for name in "fork", "_Fork":
+        child = getattr(libc, name)()
+        if child == 0:
+            status = 1
+            try:
+                # Garbage collection before the first call must not reach the parent's core.
+                spare = grpc.insecure_channel(ADDRESS) if name == "fork" else None
+                del spare
+                gc.collect()
+                inherited = stub.Unary(Request(text=name), timeout=10)
+                new = EchoStub(grpc.insecure_channel(ADDRESS)).Unary(Request(), timeout=10)
+                assert inherited.text == name and parent not in (inherited.peer, new.peer)
+                assert not sockets & descriptors()
+                print(name, "child", "works", flush=True)
+                status = 0
+            finally:
+                os._exit(status)
+        print(name, "exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    assert stub.Unary(Request(), timeout=10).peer == parent
+    print("parent same")
+
+
+if __name__ == "__main__":
+    main()
