@@ -34,3 +34,8 @@ use_programs() {
     # shellcheck source=tests/lib/programs.bash
     source "$ROOT/tests/lib/programs.bash"
 }
+
+# What a run of scripts/test came to, in one line: 'N passed, N failed' and perhaps ', N skipped'.
+result_of_test() { # LOG
+    tail -n 2 "$1" | sed -n '/^[0-9]* skipped$/h; /^[0-9]* passed/{G; s/\n\(.\)/, \1/; s/\n$//; p}'
+}

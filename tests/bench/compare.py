@@ -218,6 +218,38 @@ class Benchmarks:
                          [s[column + 2] - s[column] for s in samples], target=target)
 
 
+    def many_objects(self):
+        """the memory of what is alive, and that it does not grow otherwise"""
+        program = self.program("many_objects")
+
+        def measure(library, kind, count):
+            progress(f"many_objects: {count} {kind}")
+            environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+            if library:
+                environment["LD_PRELOAD"] = library
+            run = subprocess.run([program, self.options.address, kind, str(count)], check=True,
+                                 env=environment, capture_output=True, text=True)
+            values = [int(value) for value in run.stdout.split()]
+            self.raw.append((kind, 0, 0, "preloaded" if library else "bare") + tuple(values))
+            return values
+
+        def rows(kind, count, columns, rounds):
+            pairs = [[measure(library, kind, count) for library in (None, self.options.library)]
+                     for _ in range(rounds)]
+            for what, first, last, limit in columns:
+                values = [[(side[last] - side[first]) / count for side in pair] for pair in pairs]
+                yield Result("many_objects", what, statistics.median(v[0] for v in values),
+                             statistics.median(v[1] for v in values), "bytes", "difference",
+                             [v[1] - v[0] for v in values], target=limit)
+
+        for kind, count in (("channels", 10000), ("queues", 1000), ("credentials", 10000),
+                            ("alive-calls", 10000)):
+            yield from rows(kind, count, ((f"each of {count} {kind}", 2, 3, 600),
+                                          ("... left when they are gone", 2, 4, 1)), 3)
+        calls = round(1000000 * min(1, self.options.scale))
+        yield from rows("calls", calls, ((f"each of {calls} calls, once over", 1, 2, 0.1),), 1)
+
+
 def ratio(benchmark, what, measured, column, target=None):
     bare = statistics.median(b[column] for pair in measured for b in pair[0])
     preloaded = statistics.median(b[column] for pair in measured for b in pair[1])
@@ -281,7 +313,7 @@ def write_results(path, results):
 
 
 def main():
-    names = ("fork_time", "unary_time", "child_start", "preload_cost")
+    names = ("fork_time", "unary_time", "child_start", "preload_cost", "many_objects")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--address", required=True, help="of the sample server")
     parser.add_argument("--library", required=True, help="libgrpcforkshim.so")
