@@ -11,6 +11,7 @@
 #include "core/detection.h"
 #include "core/functions.h"
 #include "core/image.h"
+#include "core/openssl.h"
 #include "core/pending.h"
 #include "core/registry.h"
 #include "core/revival.h"
@@ -132,17 +133,22 @@ static const char *copy_data(const struct image *core) {
 }
 
 // libgrpc and a runtime's own gRPC may both ask for it. Under slow_lock.
-static void find_abseil(void) {
+static void find_others_locks(void) {
     static bool found;
-    if (!found)
+    if (!found) {
         abseil_find();
+        openssl_find();
+    }
     found = true;
 }
 
-static void release_abseil(void) {
+// Those of vanished threads in libraries that belong to the program as much as to gRPC.
+static void release_others_locks(void) {
     static uint32_t released; // in this generation
-    if (released != process_generation())
+    if (released != process_generation()) {
+        openssl_release_in_child(process_generation());
         abseil_release_in_child();
+    }
     released = process_generation();
 }
 
@@ -166,7 +172,7 @@ static void attach(void) {
     } else if (why != NULL) {
         unprotected(core.path, why);
     } else {
-        find_abseil();
+        find_others_locks();
         descriptors_start();
         make_flags();
         RUN_STEPS(attached)
@@ -195,7 +201,7 @@ bool process_attach_static(const struct image *image) {
     bool added = static_images_add(image);
     if (!process_is_protected())
         counters_set_state(RECORD_protected);
-    find_abseil();
+    find_others_locks();
     lock_release(&slow_lock);
     return added;
 }
@@ -260,7 +266,7 @@ static bool is_noticed(void) {
 uint32_t process_begin_child(void) {
     notice_fork();
     lock_acquire(&slow_lock);
-    release_abseil();
+    release_others_locks();
     lock_release(&slow_lock);
     if (!process_is_protected()) {
         counters_child_uses_grpc();
@@ -331,8 +337,8 @@ static void do_work(bool only_releasing) {
         attach();
     check_attached();
     if (atomic_load(&inherited) && atomic_load(&protection) == PROTECTED) {
-        // What the program does next may wait for one of abseil's locks without passing by here.
-        release_abseil();
+        // What the program does next may wait for one of these locks without passing by here.
+        release_others_locks();
         if (only_releasing)
             return; // and remain inherited
         revive();

@@ -249,3 +249,16 @@ fork_loop() { # ADDRESS [OPTION...]
     assert_stderr_empty
     assert_line --regexp '^forks 200 children_failed 0 parent_calls 1 parent_failed 0$'
 }
+
+@test "A child gets past OpenSSL's locks that a thread of its parent held in its first use of TLS" {
+    HARNESS_BACKTRACES=0 run bare 4 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 37
+    assert_failure
+    refute_line --regexp '^children'
+    run preloaded 120 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 37
+    assert_success
+    assert_line 'parent handshake ok'
+    assert_line 'parent call ok'
+    # See docs/limits.md: 6 of 2,996 found what OpenSSL had half made, and were told so.
+    read -r _ children _ worked <<<"$(grep '^children' <<<"$output")"
+    [[ $children -gt 100 && $((worked * 100)) -ge $((children * 98)) ]]
+}

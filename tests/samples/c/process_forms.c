@@ -177,6 +177,7 @@ static bool run_underscore_fork(void) {
 #endif
 }
 
+#ifdef HAVE__FORK
 static void *call_in_thread(void *context) {
     atomic_int *ready = context;
     struct client own = client;
@@ -209,6 +210,7 @@ static int call_in_two_threads(void) {
     }
     return failed == 0 ? 0 : 1;
 }
+#endif
 
 static bool run_underscore_fork_threads(void) {
 #ifdef HAVE__FORK
