@@ -14,6 +14,7 @@ struct registration {
 
 static void run(void *context) {
     const struct registration *registration = context;
+    process_notice_child();
     if (registration->generation == process_generation())
         registration->destructor(registration->object);
 }

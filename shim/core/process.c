@@ -263,6 +263,13 @@ static bool is_noticed(void) {
     return process_is_ready() && atomic_load(&process_flags) != &fallback_flags;
 }
 
+void process_notice_child(void) {
+    int saved_errno = errno;
+    if (!is_noticed())
+        notice_fork();
+    errno = saved_errno;
+}
+
 uint32_t process_begin_child(void) {
     notice_fork();
     lock_acquire(&slow_lock);

@@ -43,6 +43,10 @@ void process_prepare_use(const void *caller);
 // from the records alone and don't start gRPC in a child that hasn't used it.
 void process_prepare_release(const void *caller);
 
+// Does the bookkeeping of a child that no at-fork handler has seen, if this is one: made by _Fork()
+// or a bare system call. For what is told of a process before it uses gRPC, its exit. Any thread.
+void process_notice_child(void);
+
 static inline bool process_is_ready(void) {
     struct process_flags *flags = atomic_load_explicit(&process_flags, memory_order_relaxed);
     return atomic_load_explicit(&flags->ready, memory_order_acquire) != 0;

@@ -28,7 +28,7 @@ count() { # LINE
     run preloaded 10 "$(sample fake_grpc_client)"
     assert_success
     assert_stderr_empty
-    refute_line --partial gRPC
+    refute_line --regexp '^gRPC (prepare|parent|child)'
     assert_equal "$(count 'program prepare')" 2
     assert_equal "$(count 'program parent')" 2
     assert_equal "$(count 'program child')" 2
@@ -38,6 +38,19 @@ count() { # LINE
     GRPCFORKSHIM_DISABLE=1 run preloaded 10 "$(sample fake_grpc_client)"
     assert_success
     assert_equal "$(count 'gRPC prepare')" 2
+}
+
+@test "What gRPC does at exit is done in the process that asked for it, however its children were made" {
+    local form
+    for form in exit exit-system-call; do
+        run bare 10 "$(sample fake_grpc_client)" "$form"
+        assert_success
+        assert_equal "$(count 'gRPC end')" 3
+        run preloaded 10 "$(sample fake_grpc_client)" "$form"
+        assert_success
+        assert_stderr_empty
+        assert_equal "$(count 'gRPC end')" 1
+    done
 }
 
 @test "without the shim gRPC's fork support does not keep a program with threads alive" {

@@ -1,7 +1,9 @@
 // Stands for a libgrpc that registers at-fork handlers of its own, as upstream's builds do where
-// GRPC_ENABLE_FORK_SUPPORT is set, and Debian's does not. It has what the shim knows a core by.
+// GRPC_ENABLE_FORK_SUPPORT is set, and Debian's does not; and a function that runs at exit, as the
+// destructors of gRPC's static objects do. It has what the shim knows a core by.
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,11 +32,16 @@ static void in_child(void) {
     say("gRPC child\n");
 }
 
+static void at_end(void) {
+    say("gRPC end\n");
+}
+
 void grpc_init(void) {
     static int registered;
     if (!registered) {
         registered = 1;
         pthread_atfork(prepare, in_parent, in_child);
+        atexit(at_end);
     }
     initialised++;
 }
