@@ -3,6 +3,8 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "core/image.h"
+#include "core/image_data.h"
+#include "core/image_list.h"
 #include "core/snapshot.h"
 #include "core/static_images.h"
 

@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "core/functions.h"
+#include "core/image_list.h"
 #include "core/snapshot.h"
 
 #include <string.h>

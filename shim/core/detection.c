@@ -4,6 +4,7 @@
 #include "base/configuration.h"
 #include "base/log.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/snapshot.h"
 #include "core/static_images.h"
 

@@ -1,4 +1,5 @@
 #include "core/functions.h"
+#include "core/image_list.h"
 
 #include "base/compiler.h"
 #include "base/log.h"

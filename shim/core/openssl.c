@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "core/image.h"
+#include "core/image_list.h"
 
 #include <errno.h>
 #include <pthread.h>

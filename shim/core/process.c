@@ -11,6 +11,7 @@
 #include "core/detection.h"
 #include "core/functions.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/openssl.h"
 #include "core/pending.h"
 #include "core/registry.h"

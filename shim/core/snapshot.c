@@ -2,6 +2,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "core/image_list.h"
 #include "core/shared_memory.h"
 
 #include <stdatomic.h>

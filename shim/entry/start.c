@@ -1,7 +1,7 @@
 // The library's constructor, and the hooks that have to be there from the start.
 #include "core/detection.h"
 #include "core/exit.h"
-#include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "core/report.h"
 #include "core/snapshot.h"

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/snapshot.h"
 
 #include <ctype.h>

@@ -5,6 +5,7 @@
 #include "core/call.h"
 #include "core/functions.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "core/revival.h"
 #include "runtime/cplusplus_alarm.h"

@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 
 #include <ctype.h>

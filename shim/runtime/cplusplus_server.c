@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "core/grpc_abi.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "core/server.h"
 

@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "core/grpc_abi.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "runtime/cplusplus_alarm.h"
 #include "runtime/cplusplus_engine.h"

@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "core/revival.h"
 #include "runtime/cplusplus_alarm.h"

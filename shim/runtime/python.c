@@ -5,6 +5,7 @@
 #include "core/counters.h"
 #include "core/detection.h"
 #include "core/image.h"
+#include "core/image_list.h"
 #include "core/process.h"
 #include "core/static_images.h"
 #include "python_module.h"

@@ -6,6 +6,8 @@
 #include "testing.h"
 
 #include "core/image.h"
+#include "core/image_data.h"
+#include "core/image_list.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

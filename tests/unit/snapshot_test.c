@@ -6,6 +6,7 @@
 #include "snapshot_state.h"
 #include "testing.h"
 
+#include "core/image_list.h"
 #include "core/snapshot.h"
 
 #include <dlfcn.h>
