@@ -28,7 +28,7 @@ struct binding_table {
 // Binds what is not bound yet, in all images but those of gRPC's core, which call themselves with
 // their own objects. All tables in one pass: going through the imports is most of what attaching
 // costs, and is done again after each dlopen(). One at a time; not in a child before it may ask the
-// loader (core/image.h).
+// loader (core/image_list.h).
 void bindings_apply(const struct binding_table *const *tables, size_t count);
 
 #endif
