@@ -204,7 +204,11 @@ harness_watch() { # SECONDS MARK TIMED-OUT
     echo "harness: not ended after $attempt attempts: ${processes[*]}" >&2
 }
 
-# The program's standard error also goes to the file HARNESS_STDERR.
+# Of a program's standard error a test is shown this much: bash takes minutes to split the megabytes
+# that one can print whose calls fail in a loop.
+HARNESS_SHOWN_BYTES=100000
+
+# The program's standard error also goes to the file HARNESS_STDERR, all of it.
 harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
     local preload=$1 seconds=$2 mark timed_out watch watcher copy copier pid status=0
     shift 2
@@ -216,7 +220,10 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
         harness_watch "$seconds" "$mark" "$timed_out"
     )
     watcher=$!
-    exec {copy}> >(exec {watch}>&- 3>&- 4>&- tee -- "${HARNESS_STDERR:-/dev/null}" >&2)
+    exec {copy}> >(
+        exec {watch}>&- 3>&- 4>&-
+        tee --output-error=warn-nopipe -- "${HARNESS_STDERR:-/dev/null}" | head -c "$HARNESS_SHOWN_BYTES" >&2
+    )
     copier=$!
     (
         exec 2>&"$copy" </dev/null
