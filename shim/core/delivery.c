@@ -12,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct timespec patience = {.tv_nsec = 500 * 1000 * 1000};
+// Half a second in parts: where the whole process was kept waiting meanwhile (a busy machine, a
+// stopped one), it costs one of them.
+#define PATIENCE_PARTS 50
+static const struct timespec part = {.tv_nsec = 10 * 1000 * 1000};
 
 static _Atomic bool exiting;
 static _Atomic uint32_t running; // threads between delivery_begin and delivery_end
@@ -44,18 +47,13 @@ bool delivery_is_over(void) {
 }
 
 static void wait_for_others(void) {
-    struct timespec end;
     uint32_t own = delivering, now;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += patience.tv_nsec;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
-    // FUTEX_WAIT_BITSET takes a point in time, which needs no counting down.
-    while ((now = atomic_load(&running)) > own) {
-        if (syscall(SYS_futex, &running, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, now, &end, NULL,
-                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+    int parts = 0;
+    while ((now = atomic_load(&running)) > own && parts < PATIENCE_PARTS) {
+        if (syscall(SYS_futex, &running, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, now, &part, NULL, 0) !=
+                0 &&
             errno == ETIMEDOUT)
-            return;
+            parts++;
     }
 }
 
