@@ -23,7 +23,7 @@ objects() { # SUBJECT [TLS]
     HARNESS_BACKTRACES=0 run bare 4 "$(sample objects)" "$address" "${arguments[@]}"
     [[ $status -ne 3 ]] || skip "this gRPC has no $1"
     assert_failure
-    run preloaded 30 "$(sample objects)" "$address" "${arguments[@]}"
+    run preloaded 60 "$(sample objects)" "$address" "${arguments[@]}"
     assert_success
     assert_stderr_empty
     refute_line --partial FAILED

@@ -17,7 +17,7 @@ teardown_file() {
 @test "A server of the parent is stopped in the child and goes on in the parent" {
     HARNESS_BACKTRACES=0 run bare 10 "$(sample server)"
     assert_failure
-    run preloaded 30 "$(sample server)"
+    run preloaded 60 "$(sample server)"
     assert_success
     assert_stderr_empty
     assert_line 'child request_fails ok'
@@ -33,7 +33,7 @@ teardown_file() {
     [[ -x $(sample settings) ]] || skip 'this gRPC logs through abseil'
     HARNESS_BACKTRACES=0 run bare 10 "$(sample settings)" "$SERVER_ADDRESS"
     assert_failure
-    run preloaded 30 "$(sample settings)" "$SERVER_ADDRESS"
+    run preloaded 60 "$(sample settings)" "$SERVER_ADDRESS"
     assert_success
     assert_line 'child own_log ok'
     assert_line 'child tracer ok'
@@ -42,10 +42,10 @@ teardown_file() {
 
 @test "A program with gRPC linked in statically runs as without the shim, which says so once" {
     [[ -x $(sample static_client) ]] || skip 'there is no static gRPC to link'
-    run bare 10 "$(sample static_client)"
+    run bare 60 "$(sample static_client)"
     assert_success
     local alone=$output
-    run preloaded 10 "$(sample static_client)"
+    run preloaded 60 "$(sample static_client)"
     assert_success
     assert_equal "$(grep -v '^grpcforkshim' <<<"$output")" "$alone"
     assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/stderr")" 1
@@ -55,7 +55,7 @@ teardown_file() {
 
 @test "Eight threads can make the first call into gRPC together" {
     for _ in {1..20}; do
-        run preloaded 20 "$(sample first_call)"
+        run preloaded 60 "$(sample first_call)"
         assert_success
         assert_output 'threads 8'
         assert_stderr_empty
@@ -64,7 +64,7 @@ teardown_file() {
 
 @test "Nothing changes for a plugin whose constructor waits for a thread that closes descriptors" {
     for way in bare preloaded; do
-        run "$way" 20 "$(sample loader)" plugin "$(sample constructor_plugin.so)"
+        run "$way" 60 "$(sample loader)" plugin "$(sample constructor_plugin.so)"
         assert_success
         assert_output loaded
     done
@@ -85,7 +85,7 @@ teardown_file() {
     start_server --tls "$CERTIFICATES"
     HARNESS_BACKTRACES=0 run bare 10 "$(sample renewed_credentials)" "$SERVER_ADDRESS" --tls "$CERTIFICATES"
     assert_failure
-    run preloaded 30 "$(sample renewed_credentials)" "$SERVER_ADDRESS" --tls "$CERTIFICATES"
+    run preloaded 60 "$(sample renewed_credentials)" "$SERVER_ADDRESS" --tls "$CERTIFICATES"
     assert_success
     assert_stderr_empty
     assert_line 'child status 0'

@@ -21,25 +21,25 @@ setup() {
 }
 
 @test "A program that forks fails alone and works under 'grpcforkshim run'" {
-    HARNESS_BACKTRACES=0 run bare 8 "$(sample unary)" "$SERVER_ADDRESS" --deadline 2
+    HARNESS_BACKTRACES=0 run bare 8 "$(sample unary)" "$SERVER_ADDRESS" --deadline-after-fork 2
     assert_failure
-    run bare 20 "$grpcforkshim" run "$(sample unary)" "$SERVER_ADDRESS"
+    run bare 60 "$grpcforkshim" run "$(sample unary)" "$SERVER_ADDRESS"
     assert_success
     assert_stderr_empty
     [[ $(value 'child peer') != "$(value 'parent peer')" ]]
 }
 
 @test "Its output, status and signal are the program's own" {
-    run bare 20 "$grpcforkshim" run sh -c 'echo out; exit 7'
+    run bare 60 "$grpcforkshim" run sh -c 'echo out; exit 7'
     assert_failure 7
     assert_output out
-    run bare 20 "$grpcforkshim" run -- sh -c 'kill -TERM $$'
+    run bare 60 "$grpcforkshim" run -- sh -c 'kill -TERM $$'
     assert_failure 143
     assert_stderr_empty
 }
 
 @test "Its pid is that of the command" {
-    run bare 20 sh -c "echo \$\$; exec '$grpcforkshim' run sh -c 'echo \$\$'"
+    run bare 60 sh -c "echo \$\$; exec '$grpcforkshim' run sh -c 'echo \$\$'"
     assert_success
     assert_equal "${lines[0]}" "${lines[1]}"
 }
@@ -56,13 +56,13 @@ setup() {
 }
 
 @test "What LD_PRELOAD has is kept, behind the shim" {
-    run bare 20 env LD_PRELOAD=libdl.so.2 "$grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
+    run bare 60 env LD_PRELOAD=libdl.so.2 "$grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
     assert_success
     assert_output "$(realpath "$(shim)"):libdl.so.2"
 }
 
 @test "The shim is not put in twice" {
-    run bare 20 "$grpcforkshim" run "$grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
+    run bare 60 "$grpcforkshim" run "$grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
     assert_success
     assert_output "$(realpath "$(shim)")"
 }
@@ -73,7 +73,7 @@ setup() {
     cp "$(shim)" "$BATS_TEST_TMPDIR/other/renamed.so"
     local preload
     for preload in libgrpcforkshim.so renamed.so; do
-        run bare 20 env LD_PRELOAD="$BATS_TEST_TMPDIR/other/$preload" GRPCFORKSHIM_REPORT=all \
+        run bare 60 env LD_PRELOAD="$BATS_TEST_TMPDIR/other/$preload" GRPCFORKSHIM_REPORT=all \
             GRPCFORKSHIM_LOG_FILE="$BATS_TEST_TMPDIR/$preload.log" \
             "$grpcforkshim" run "$(sample unary)" "$SERVER_ADDRESS"
         assert_success
@@ -92,21 +92,21 @@ setup() {
     cd "$BATS_TEST_TMPDIR"
     for name in 'with space' $'new\nline' $'no utf-8 \xff' -x; do
         cp /usr/bin/printf "./$name"
-        run bare 20 "$grpcforkshim" run -- "./$name" '%s|' one '' 'two three'
+        run bare 60 "$grpcforkshim" run -- "./$name" '%s|' one '' 'two three'
         assert_success
         assert_output 'one||two three|'
     done
     # Found in PATH, in spite of its dash.
-    PATH=$PWD:$PATH run bare 20 "$grpcforkshim" run -- -x found
+    PATH=$PWD:$PATH run bare 60 "$grpcforkshim" run -- -x found
     assert_output found
     ln -s "$(command -v bash)" link
-    run bare 20 "$grpcforkshim" run ./link -c 'echo "$0 ${LD_PRELOAD##*/}"'
+    run bare 60 "$grpcforkshim" run ./link -c 'echo "$0 ${LD_PRELOAD##*/}"'
     assert_output './link libgrpcforkshim.so'
     printf '#!/usr/bin/env -S bash -u\necho "${0##*/} $* ${LD_PRELOAD##*/}"; exit 5\n' >script
     run "$grpcforkshim" run ./script
     assert_failure 126
     chmod +x script
-    run bare 20 "$grpcforkshim" run ./script a b
+    run bare 60 "$grpcforkshim" run ./script a b
     assert_failure 5
     assert_output 'script a b libgrpcforkshim.so'
     run "$grpcforkshim" run "$PWD"
@@ -115,7 +115,7 @@ setup() {
 
 @test "The options become the shim's settings" {
     cd "$BATS_TEST_TMPDIR"
-    run bare 20 "$grpcforkshim" run --log-level=debug --log-file log --report=all --report-signal USR2 \
+    run bare 60 "$grpcforkshim" run --log-level=debug --log-file log --report=all --report-signal USR2 \
         -- sh -c 'env | grep ^GRPCFORKSHIM_ | sort; cd /; exit 3'
     assert_failure 3
     assert_stderr_empty
@@ -125,12 +125,12 @@ GRPCFORKSHIM_REPORT=all
 GRPCFORKSHIM_REPORT_SIGNAL=USR2"
     run grep -c 'report: grpc=none' log
     refute_output 0
-    run bare 20 "$grpcforkshim" run --report sh -c 'echo $GRPCFORKSHIM_REPORT'
+    run bare 60 "$grpcforkshim" run --report sh -c 'echo $GRPCFORKSHIM_REPORT'
     assert_output 1
 }
 
 @test "The program's own options are the program's" {
-    run bare 20 "$grpcforkshim" run printf '%s\n' --report --help
+    run bare 60 "$grpcforkshim" run printf '%s\n' --report --help
     assert_success
     assert_output $'--report\n--help'
 }
@@ -147,7 +147,7 @@ GRPCFORKSHIM_REPORT_SIGNAL=USR2"
 }
 
 @test "A program that is not there, or can't be executed, is said as env(1) does" {
-    run bare 20 "$grpcforkshim" run "$BATS_TEST_TMPDIR/nothing"
+    run bare 60 "$grpcforkshim" run "$BATS_TEST_TMPDIR/nothing"
     assert_failure 127
     grep -q 'No such file' "$HARNESS_STDERR"
     : >"$BATS_TEST_TMPDIR/plain"

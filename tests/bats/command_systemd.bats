@@ -50,7 +50,7 @@ put_service() { # KIND [LINE...]
     {
         printf '[Unit]\nDescription=A legacy daemon\nDocumentation=https://example.org\n[Service]\nType=%s\n' "$kind"
         printf 'ExecStart=%s %s %s %s /run/legacy.pid\n' "$(sample legacy_daemon)" "$SERVER_ADDRESS" "$kind" "$state"
-        printf 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"\nTimeoutStartSec=30\nTimeoutStopSec=20\n'
+        printf 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"\nTimeoutStartSec=60\nTimeoutStopSec=60\n'
         [[ $kind != forking ]] || echo 'PIDFile=/run/legacy.pid'
         [[ $# -eq 0 ]] || printf '%s\n' "$@"
     } | put /etc/systemd/system/legacy.service
@@ -62,7 +62,7 @@ workers() {
 }
 
 await_workers() { # COUNT
-    for _ in {1..600}; do
+    for _ in {1..1200}; do
         [[ $(workers) -lt $1 ]] || return 0
         sleep 0.05
     done
@@ -73,7 +73,7 @@ await_workers() { # COUNT
 
 await_state() { # STATE...
     local is
-    for _ in {1..600}; do
+    for _ in {1..1200}; do
         is=$(in_container systemctl is-active legacy.service) || true
         [[ " $* " != *" $is "* ]] || return 0
         sleep 0.05
@@ -81,9 +81,10 @@ await_state() { # STATE...
     fail "the service is $is, not $*"
 }
 
-# Without the shim the worker may hang, which need not be waited for as long as for a slow machine.
+# Without the shim the worker may hang, and its master with it, which need not be waited for as long as
+# for a slow machine. A simple service counts as started all the same: hence RuntimeMaxSec.
 fails_to_run() {
-    printf '[Service]\nTimeoutStartSec=5\nTimeoutStopSec=2\n' | put /etc/systemd/system/legacy.service.d/20-timeout.conf
+    printf '[Service]\nTimeoutStartSec=5\nRuntimeMaxSec=5\nTimeoutStopSec=2\n' | put /etc/systemd/system/legacy.service.d/20-timeout.conf
     in_container systemctl daemon-reload
     in_container systemctl start legacy.service || true
     await_state failed inactive
@@ -305,8 +306,6 @@ assert_counters() { # KIND
     chmod 755 "$CONTAINER_SHARED"
     chmod 666 "$state"
     fails_to_run
-    run in_container journalctl --no-pager -n 20 -u legacy.service
-    assert_output --partial 'the worker has failed'
     run in_container "$grpcforkshim" systemd --library /usr/lib/grpcforkshim/libgrpcforkshim.so legacy
     assert_success
     refute_output --partial warning

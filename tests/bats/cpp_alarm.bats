@@ -7,7 +7,7 @@ bare_alarm() { # WHAT
 }
 
 preloaded_alarm() { # WHAT
-    run preloaded 30 "$(sample alarm)" "$1"
+    run preloaded 60 "$(sample alarm)" "$1"
     assert_success
     assert_stderr_empty
     assert_line 'child exit 0'
@@ -89,7 +89,7 @@ assert_alarms_of_queue() {
 }
 
 @test "under the shim a child that only destroys its alarms does not start gRPC" {
-    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 30 "$(sample alarm)" unused
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 60 "$(sample alarm)" unused
     assert_success
     assert_line 'child exit 0'
     refute_line --partial 'gRPC started anew'

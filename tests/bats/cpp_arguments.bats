@@ -26,11 +26,11 @@ assert_arguments_apply() {
 }
 
 @test "under the shim the arguments of an inherited channel still apply in the child" {
-    run preloaded 20 "$(sample arguments)" "$SERVER_ADDRESS" --channel inherited
+    run preloaded 60 "$(sample arguments)" "$SERVER_ADDRESS" --channel inherited
     assert_arguments_apply
 }
 
 @test "under the shim inherited arguments and their quota serve a new channel in the child" {
-    run preloaded 20 "$(sample arguments)" "$SERVER_ADDRESS" --channel new
+    run preloaded 60 "$(sample arguments)" "$SERVER_ADDRESS" --channel new
     assert_arguments_apply
 }

@@ -45,7 +45,7 @@ assert_state_machine_goes_on() {
 }
 
 @test "under the shim calls that were prepared before the fork end as cancelled in the child" {
-    run preloaded 30 "$(sample prepared)" "$INSECURE"
+    run preloaded 60 "$(sample prepared)" "$INSECURE"
     assert_own_connection
     for call in unary generic stream; do
         assert_line "child $call status 1"
@@ -55,12 +55,12 @@ assert_state_machine_goes_on() {
 }
 
 @test "under the shim pending tags come back once in the child, and the queue serves new calls" {
-    run preloaded 20 "$(sample async)" "$INSECURE"
+    run preloaded 60 "$(sample async)" "$INSECURE"
     assert_state_machine_goes_on
 }
 
 @test "under the shim the same holds over TLS" {
-    run preloaded 20 "$(sample async)" "$TLS" --tls "$CERTIFICATES"
+    run preloaded 60 "$(sample async)" "$TLS" --tls "$CERTIFICATES"
     assert_state_machine_goes_on
 }
 
@@ -72,6 +72,6 @@ assert_state_machine_goes_on() {
 }
 
 @test "under the shim the same holds with libgrpc++_unsecure" {
-    run preloaded 20 "$(sample async_unsecure)" "$INSECURE"
+    run preloaded 60 "$(sample async_unsecure)" "$INSECURE"
     assert_state_machine_goes_on
 }

@@ -40,48 +40,48 @@ assert_reactors_work() {
 }
 
 @test "under the shim a child's callbacks come, with a stub of its own" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child new
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child new
     assert_reactors_work
     assert_line 'child echo of the child'
     assert_line 'child stream 0'
 }
 
 @test "under the shim a child's callbacks come, with the parent's stub" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child inherited
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child inherited
     assert_reactors_work
     assert_line 'child echo of the child'
     assert_line 'child stream 0'
 }
 
 @test "under the shim a child's callbacks come over TLS" {
-    run preloaded 20 "$(sample callback)" "$TLS" --child inherited --tls "$CERTIFICATES"
+    run preloaded 60 "$(sample callback)" "$TLS" --child inherited --tls "$CERTIFICATES"
     assert_reactors_work
     assert_line 'child stream 0'
 }
 
 @test "under the shim a reactor that was active at fork is done in the child, as cancelled by the fork" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child pending
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child pending
     assert_reactors_work
     assert_line 'child pending status 1'
     assert_line --regexp '^child pending message .*fork'
 }
 
 @test "under the shim no reaction of the parent's runs while a child's exit destroys its objects" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child leaving
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child leaving
     assert_own_connection
     refute_line --regexp 'late reaction'
     assert_line 'parent stream 0'
 }
 
 @test "under the shim a child's exit waits for the reaction of the parent's that is running" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child leaving-soon
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child leaving-soon
     assert_own_connection
     refute_line --regexp '(late|running) reaction'
     assert_line 'parent stream 0'
 }
 
 @test "under the shim a child releases the channel whose callback threads had not begun at fork" {
-    run preloaded 20 "$(sample callback_begins)" "$INSECURE"
+    run preloaded 60 "$(sample callback_begins)" "$INSECURE"
     assert_own_connection
     assert_line 'child pending status 1'
     assert_line 'child channel released'
@@ -89,7 +89,7 @@ assert_reactors_work() {
 }
 
 @test "under the shim a reaction may fork, call in the child, and return there to gRPC's thread" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child in-callback
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child in-callback
     assert_reactors_work
     assert_line 'child inner status 0'
 }
@@ -100,7 +100,7 @@ assert_reactors_work() {
 }
 
 @test "under the shim an interceptor may fork, and the child goes on in its call" {
-    run preloaded 20 "$(sample callback)" "$INSECURE" --child in-interceptor
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child in-interceptor
     assert_reactors_work
     assert_line 'child inner status 0'
 }
@@ -114,7 +114,7 @@ assert_reactors_work() {
 
 @test "under the shim a child that does not use gRPC ends with all of it alive, and starts nothing" {
     GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$BATS_TEST_TMPDIR/log \
-        run preloaded 20 "$(sample callback)" "$INSECURE" --child idle
+        run preloaded 60 "$(sample callback)" "$INSECURE" --child idle
     assert_success
     assert_stderr_empty
     assert_line 'child exit 0'

@@ -27,19 +27,19 @@ assert_token_shown() { # TOKEN
 }
 
 @test "under the shim composite credentials of an inherited channel show the token in the child" {
-    run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+    run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
         --token access --of channel
     assert_token_shown 'Bearer token'
 }
 
 @test "under the shim inherited call credentials show the token in the child" {
-    run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" --token access --of call
+    run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" --token access --of call
     assert_token_shown 'Bearer token'
 }
 
 @test "under the shim an inherited metadata plugin is asked in the child" {
     for of in channel call; do
-        run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+        run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
             --token plugin --of "$of"
         assert_token_shown 'Bearer plugin'
     done
@@ -55,7 +55,7 @@ assert_token_shown() { # TOKEN
 
 @test "under the shim an inherited metadata plugin that has threads is asked in the child" {
     for of in channel call; do
-        run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+        run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
             --token blocking-plugin --of "$of"
         assert_token_shown 'Bearer plugin'
     done
@@ -70,23 +70,23 @@ assert_token_shown() { # TOKEN
 }
 
 @test "under the shim inherited TLS credentials serve a new channel in the child" {
-    run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+    run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
         --token none --channel new
     assert_token_shown none
-    run preloaded 20 "$(sample credentials)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
+    run preloaded 60 "$(sample credentials)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
         --token none --channel new
     assert_token_shown none
 }
 
 @test "under the shim inherited composite credentials serve a new channel in the child" {
-    run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+    run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
         --token access --channel new
     assert_token_shown 'Bearer token'
 }
 
 @test "under the shim an inherited metadata plugin serves a new channel in the child" {
     for token in plugin blocking-plugin; do
-        run preloaded 20 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
+        run preloaded 60 "$(sample credentials)" "$TLS" --tls "$CERTIFICATES" \
             --token "$token" --channel new
         assert_token_shown 'Bearer plugin'
     done

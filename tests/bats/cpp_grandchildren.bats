@@ -33,7 +33,7 @@ assert_generations_apart() { # GENERATION...
 }
 
 @test "under the shim every generation calls through the first one's stub" {
-    run preloaded 30 "$(sample grandchildren)" "$INSECURE" 5
+    run preloaded 60 "$(sample grandchildren)" "$INSECURE" 5
     assert_generations_apart 0 1 2 3 4 5
 }
 
@@ -43,13 +43,13 @@ assert_generations_apart() { # GENERATION...
 }
 
 @test "under the shim generations that never use gRPC may come in between" {
-    run preloaded 30 "$(sample grandchildren)" "$INSECURE" 6 --generations some
+    run preloaded 60 "$(sample grandchildren)" "$INSECURE" 6 --generations some
     assert_generations_apart 0 3 6
 }
 
 @test "under the shim the same holds over TLS" {
-    run preloaded 30 "$(sample grandchildren)" "$TLS" 6 --tls "$CERTIFICATES" --generations some
+    run preloaded 60 "$(sample grandchildren)" "$TLS" 6 --tls "$CERTIFICATES" --generations some
     assert_generations_apart 0 3 6
-    run preloaded 30 "$(sample grandchildren)" "$TLS" 3 --tls "$CERTIFICATES"
+    run preloaded 60 "$(sample grandchildren)" "$TLS" 3 --tls "$CERTIFICATES"
     assert_generations_apart 0 1 2 3
 }

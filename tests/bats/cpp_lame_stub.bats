@@ -21,24 +21,21 @@ assert_lame_in_both() {
 }
 
 # A lame channel needs neither threads nor descriptors: it is the sound one beside it that breaks.
-@test "without the shim a lame channel stays lame, and the child hangs or uses the parent's connection" {
+@test "without the shim the child of a program with a lame channel hangs or uses the parent's connection" {
     for lacks in target credentials; do
         run bare_briefly "$(sample lame_stub)" "$SERVER_ADDRESS" --lacks "$lacks"
-        if [[ $status -ne 124 ]]; then
-            assert_lame_in_both
-            assert_shared_connection
-        fi
+        assert_shared_connection
     done
 }
 
 @test "under the shim a channel without credentials fails at once in the child, as in the parent" {
-    run preloaded 20 "$(sample lame_stub)" "$SERVER_ADDRESS" --lacks credentials
+    run preloaded 60 "$(sample lame_stub)" "$SERVER_ADDRESS" --lacks credentials
     assert_lame_in_both
     assert_own_connection
 }
 
 @test "under the shim a channel to a bad target fails at once in the child, as in the parent" {
-    run preloaded 20 "$(sample lame_stub)" "$SERVER_ADDRESS" --lacks target
+    run preloaded 60 "$(sample lame_stub)" "$SERVER_ADDRESS" --lacks target
     assert_lame_in_both
     # gRPC itself complains of the target, in each version in other words.
     grep '^grpcforkshim\[' "$BATS_TEST_TMPDIR/stderr" >"$BATS_TEST_TMPDIR/complaints" || true

@@ -19,7 +19,7 @@ leaves() { # WAY ADDRESS [ARGUMENT...]
     shift
     for use in no yes; do
         GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$BATS_TEST_TMPDIR/log.$use \
-            run preloaded 20 "$(sample leaving)" "$@" --way "$way" --use "$use"
+            run preloaded 60 "$(sample leaving)" "$@" --way "$way" --use "$use"
         assert_success
         assert_stderr_empty
         assert_line 'child exit 0'

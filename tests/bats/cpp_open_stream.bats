@@ -31,43 +31,39 @@ assert_ended_in_child_only() {
 }
 
 @test "under the shim an open server stream ends in the child, and the parent reads it all" {
-    run preloaded 20 "$(sample open_stream)" "$INSECURE" --kind server
+    run preloaded 60 "$(sample open_stream)" "$INSECURE" --kind server
     assert_ended_in_child_only
 }
 
 @test "under the shim an open bidirectional stream ends in the child, and goes on in the parent" {
-    run preloaded 20 "$(sample open_stream)" "$INSECURE" --kind bidi
+    run preloaded 60 "$(sample open_stream)" "$INSECURE" --kind bidi
     assert_ended_in_child_only
 }
 
-@test "without the shim a child that cancels its stream cancels the parent's" {
+@test "without the shim a child that cancels its stream hangs or breaks the parent's connection" {
     for kind in server bidi; do
         run bare_briefly "$(sample open_stream)" "$INSECURE" --kind "$kind" --child cancels
-        assert_failure
-        if [[ $status -ne 124 ]]; then
-            refute_line 'parent stream messages 35'
-        fi
+        assert_fails_after '^parent status 0$'
+        refute_output --partial fork
     done
 }
 
 @test "under the shim a child that cancels its stream leaves the parent's alone" {
     for kind in server bidi; do
-        run preloaded 20 "$(sample open_stream)" "$INSECURE" --kind "$kind" --child cancels
+        run preloaded 60 "$(sample open_stream)" "$INSECURE" --kind "$kind" --child cancels
         assert_ended_in_child_only
     done
 }
 
 @test "without the shim a child that reads on over TLS hangs or breaks the parent's connection" {
     run bare_briefly "$(sample open_stream)" "$TLS" --tls "$CERTIFICATES"
-    assert_failure
+    assert_fails_after '^parent status 0$'
     refute_output --partial fork
-    # Which of the two is chance: 1.83 mostly hangs.
-    refute_line 'child stream status 0'
 }
 
 @test "under the shim open streams over TLS end in the child only" {
     for kind in server bidi; do
-        run preloaded 20 "$(sample open_stream)" "$TLS" --tls "$CERTIFICATES" --kind "$kind"
+        run preloaded 60 "$(sample open_stream)" "$TLS" --tls "$CERTIFICATES" --kind "$kind"
         assert_ended_in_child_only
     done
 }

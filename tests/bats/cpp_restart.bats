@@ -32,12 +32,12 @@ assert_down_and_up_again() {
 }
 
 @test "under the shim gRPC is down after a child has destroyed what it called with, and starts again" {
-    run preloaded 20 "$(sample restart)" "$SERVER_ADDRESS" --child calls
+    run preloaded 60 "$(sample restart)" "$SERVER_ADDRESS" --child calls
     assert_down_and_up_again
     assert_line 'child status 0'
 }
 
 @test "under the shim gRPC is down after a child has destroyed what it never used, and starts again" {
-    run preloaded 20 "$(sample restart)" "$SERVER_ADDRESS" --child idle
+    run preloaded 60 "$(sample restart)" "$SERVER_ADDRESS" --child idle
     assert_down_and_up_again
 }

@@ -28,23 +28,23 @@ assert_stream_apart() { # KIND
 }
 
 @test "under the shim a child streams to the server through the inherited stub" {
-    run preloaded 20 "$(sample streams)" "$INSECURE" --kind client
+    run preloaded 60 "$(sample streams)" "$INSECURE" --kind client
     assert_stream_apart client
 }
 
 @test "under the shim a child streams from the server through the inherited stub" {
-    run preloaded 20 "$(sample streams)" "$INSECURE" --kind server
+    run preloaded 60 "$(sample streams)" "$INSECURE" --kind server
     assert_stream_apart server
 }
 
 @test "under the shim a child streams both ways through the inherited stub" {
-    run preloaded 20 "$(sample streams)" "$INSECURE" --kind bidi
+    run preloaded 60 "$(sample streams)" "$INSECURE" --kind bidi
     assert_stream_apart bidi
 }
 
 @test "under the shim a child uses every kind of stream over mutual TLS" {
     for kind in client server bidi; do
-        run preloaded 20 "$(sample streams)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
+        run preloaded 60 "$(sample streams)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
             --kind "$kind"
         assert_stream_apart "$kind"
     done

@@ -19,7 +19,7 @@ setup() {
 }
 
 tls_client() { # ARGUMENT...
-    run preloaded 30 "$(sample tls_credentials)" "$@"
+    run preloaded 60 "$(sample tls_credentials)" "$@"
 }
 
 @test "without the shim a child with TLS credentials of a provider breaks the parent's connection" {

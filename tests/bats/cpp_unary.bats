@@ -22,7 +22,7 @@ teardown_file() {
 }
 
 @test "under the shim a stub on the heap has a connection of its own in the child" {
-    run preloaded 20 "$(sample unary)" "$INSECURE" --channel heap
+    run preloaded 60 "$(sample unary)" "$INSECURE" --channel heap
     assert_own_connection
 }
 
@@ -32,7 +32,7 @@ teardown_file() {
 }
 
 @test "under the shim a static stub has a connection of its own in the child, which exits" {
-    run preloaded 20 "$(sample unary)" "$INSECURE" --channel static
+    run preloaded 60 "$(sample unary)" "$INSECURE" --channel static
     assert_own_connection
 }
 
@@ -42,7 +42,7 @@ teardown_file() {
 }
 
 @test "under the shim the child's new channel has a connection of its own" {
-    run preloaded 20 "$(sample unary)" "$INSECURE" --channel new
+    run preloaded 60 "$(sample unary)" "$INSECURE" --channel new
     assert_own_connection
 }
 
@@ -55,7 +55,7 @@ teardown_file() {
 
 @test "under the shim a child calls through a stub that its parent never used" {
     for channel in heap static new; do
-        run preloaded 20 "$(sample unary)" "$INSECURE" --before nothing --channel "$channel"
+        run preloaded 60 "$(sample unary)" "$INSECURE" --before nothing --channel "$channel"
         assert_success
         assert_stderr_empty
         assert_line 'child status 0'
@@ -73,7 +73,7 @@ teardown_file() {
 
 @test "under the shim a child calls over TLS through the inherited stub" {
     for channel in heap static; do
-        run preloaded 20 "$(sample unary)" "$TLS" --tls "$CERTIFICATES" --channel "$channel"
+        run preloaded 60 "$(sample unary)" "$TLS" --tls "$CERTIFICATES" --channel "$channel"
         assert_own_connection
     done
 }
@@ -84,7 +84,7 @@ teardown_file() {
 }
 
 @test "under the shim a child calls over a new TLS channel" {
-    run preloaded 20 "$(sample unary)" "$TLS" --tls "$CERTIFICATES" --channel new
+    run preloaded 60 "$(sample unary)" "$TLS" --tls "$CERTIFICATES" --channel new
     assert_own_connection
 }
 
@@ -95,7 +95,7 @@ teardown_file() {
 
 @test "under the shim a child shows the inherited client certificate" {
     for channel in heap static new; do
-        run preloaded 20 "$(sample unary)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
+        run preloaded 60 "$(sample unary)" "$MUTUAL_TLS" --mutual-tls "$CERTIFICATES" \
             --channel "$channel"
         assert_own_connection
     done
@@ -127,7 +127,7 @@ targets() {
 @test "under the shim a child has a connection of its own to every form of target" {
     while read -r target; do
         for channel in heap new; do
-            run preloaded 20 "$(sample unary)" "$target" --channel "$channel"
+            run preloaded 60 "$(sample unary)" "$target" --channel "$channel"
             assert_own_connection
         done
     done < <(targets)
@@ -142,7 +142,7 @@ targets() {
 
 @test "under the shim a child of a program on libgrpc++_unsecure has a connection of its own" {
     for channel in heap static new; do
-        run preloaded 20 "$(sample unary_unsecure)" "$INSECURE" --channel "$channel"
+        run preloaded 60 "$(sample unary_unsecure)" "$INSECURE" --channel "$channel"
         assert_own_connection
     done
 }

@@ -27,7 +27,7 @@ assert_daemon_fails() { # PROGRAM [ARGUMENT...]
 }
 
 assert_daemon_works() { # PROGRAM [ARGUMENT...]
-    run preloaded 30 "$@"
+    run preloaded 60 "$@"
     assert_success
     assert_stderr_empty
     assert_line "daemon user $(expected_user)"
@@ -42,7 +42,7 @@ assert_daemon_works() { # PROGRAM [ARGUMENT...]
 
 @test "without the shim a daemon can't use the channels that it opened before it went into the background" {
     assert_daemon_fails "$(sample plain_daemon)" "$INSECURE"
-    assert_daemon_fails "$(sample daemonised)" "$INSECURE" --deadline 2
+    assert_daemon_fails "$(sample daemonised)" "$INSECURE" --deadline-after-fork 2
 }
 
 @test "under the shim a C daemon uses its channels after the double fork, as another user" {

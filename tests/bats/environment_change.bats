@@ -17,7 +17,7 @@ teardown_file() {
 }
 
 changed() { # NAME=VALUE...
-    run preloaded 20 "$(sample environment_change)" "localhost:${SERVER_ADDRESS##*:}" "$@"
+    run preloaded 60 "$(sample environment_change)" "localhost:${SERVER_ADDRESS##*:}" "$@"
     assert_success
     assert_line 'child status 0'
 }
@@ -26,7 +26,7 @@ changed() { # NAME=VALUE...
 needs_line() { # LINE NAME=VALUE...
     local line=$1
     shift
-    run bare 20 env "$@" "$(sample environment_change)" "localhost:${SERVER_ADDRESS##*:}"
+    run bare 60 env "$@" "$(sample environment_change)" "localhost:${SERVER_ADDRESS##*:}"
     [[ $output == *"$line"* ]] || skip "this gRPC does not log '$line'"
 }
 
@@ -55,7 +55,7 @@ needs_line() { # LINE NAME=VALUE...
 }
 
 @test "A child's gRPC takes its default roots from where the changed environment says" {
-    SAMPLE_DEFAULT_ROOTS=1 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/dev/null run preloaded 20 \
+    SAMPLE_DEFAULT_ROOTS=1 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/dev/null run preloaded 60 \
         "$(sample environment_change)" "$TLS_ADDRESS" \
         GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="$CERTIFICATES/ca.pem"
     assert_success

@@ -28,14 +28,14 @@ teardown_file() {
     assert_success
     directory=$(cd "$tree/usr/lib" && dirname "$(find . -name libgrpcforkshim.so)")
     [[ -n $directory ]]
-    run bare 20 "$tree/usr/bin/grpcforkshim" run "$(sample unary)" "$SERVER_ADDRESS"
+    run bare 60 "$tree/usr/bin/grpcforkshim" run "$(sample unary)" "$SERVER_ADDRESS"
     assert_success
-    run bare 20 "$tree/usr/bin/grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
+    run bare 60 "$tree/usr/bin/grpcforkshim" run sh -c 'echo "$LD_PRELOAD"'
     assert_output "$(realpath "$tree/usr/lib/$directory/libgrpcforkshim.so")"
     PKG_CONFIG_PATH=$tree/usr/lib/$directory/pkgconfig run pkg-config --variable=preload grpcforkshim
     assert_output "$(realpath -m "/usr/lib/$directory/libgrpcforkshim.so")"
     PKG_CONFIG_PATH=$tree/usr/lib/$directory/pkgconfig run pkg-config --modversion grpcforkshim
-    assert_output "$(bare 20 "$tree/usr/bin/grpcforkshim" --version | cut -d ' ' -f 2)"
+    assert_output "$(bare 60 "$tree/usr/bin/grpcforkshim" --version | cut -d ' ' -f 2)"
     [[ -e $tree/usr/share/man/man1/grpcforkshim.1 && -e $tree/usr/share/man/man7/libgrpcforkshim.7 ]]
     [[ -e $tree/usr/share/bash-completion/completions/grpcforkshim ]]
 }

@@ -48,7 +48,7 @@ form() { # FORM
 }
 
 @test "The child of _Fork() calls on the inherited channel" {
-    run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
+    HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
     fi
@@ -84,7 +84,7 @@ without_ports() {
 # These work without the shim and have to go on as they are.
 nothing_changes() { # FORM
     local expected
-    run bare 30 "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
+    run bare 60 "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
     assert_success
     expected=$(without_ports)
     works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
@@ -98,7 +98,7 @@ nothing_changes() { # FORM
 }
 
 @test "A child that execs has none of gRPC's descriptors, even if it unmarks close-on-exec" {
-    run bare 10 "$(sample process_forms)" "$SERVER_ADDRESS" fork-exec-unmarked
+    run bare 30 "$(sample process_forms)" "$SERVER_ADDRESS" fork-exec-unmarked
     assert_failure
     assert_line --regexp '^exec unknown [0-9]+ socket:'
     assert_line --regexp '^exec unknown [0-9]+ anon_inode:\[eventpoll\]'
@@ -134,7 +134,7 @@ nothing_changes() { # FORM
 
 # Without the shim the child has all that gRPC had open.
 descriptors() { # SUBJECT
-    run bare 20 "$(sample descriptors)" "$SERVER_ADDRESS" "$1"
+    HARNESS_BACKTRACES=0 run bare 8 "$(sample descriptors)" "$SERVER_ADDRESS" "$1"
     if [[ $output == *'absent from this libc'* ]]; then
         skip "$1 is absent from this libc"
     fi
@@ -186,10 +186,10 @@ descriptors() { # SUBJECT
 
 @test "Nothing changes for a program without gRPC" {
     local expected
-    run bare 30 "$(sample no_grpc)"
+    run bare 60 "$(sample no_grpc)"
     assert_success
     expected=$output
-    run preloaded 30 "$(sample no_grpc)"
+    run preloaded 60 "$(sample no_grpc)"
     assert_success
     assert_stderr_empty
     assert_equal "$output" "$expected"

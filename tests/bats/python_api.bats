@@ -33,7 +33,7 @@ with_each_grpcio() { # ASSERTIONS SAMPLE [ARG...]
     shift 2
     for grpcio in $(python_grpcios); do
         echo "# $grpcio"
-        run preloaded 60 "$(python_with "$grpcio")" "$sample" "$@"
+        run preloaded 120 "$(python_with "$grpcio")" "$sample" "$@"
         assert_success
         assert_stderr_empty
         "$assertions"
@@ -235,7 +235,7 @@ skip_where_grpcio_cannot_fork() {
     skip_where_grpcio_cannot_fork
     copy_of_grpc
     sed -i 's/\b_abort\b/_abandon/g' "$PYTHONPATH/grpc/_channel.py"
-    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
+    run preloaded 120 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
     assert_success
     assert_line --regexp "^child's of them 0 .* own file open$"
     assert_line 'child exit 0'
@@ -248,7 +248,7 @@ skip_where_grpcio_cannot_fork() {
     # As if a later version had no way to ask.
     sed -i 's/^from grpc._cython import cygrpc$/&\ndel cygrpc.is_fork_support_enabled/' \
         "$PYTHONPATH/grpc/_compression.py"
-    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
+    run preloaded 120 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
     assert_success
     assert_line 'child exit 0'
     assert_one_line_about_grpcio 'is left alone' 'no is_fork_support_enabled'
@@ -256,21 +256,21 @@ skip_where_grpcio_cannot_fork() {
 
 @test "a package that was upgraded while the program runs: a clear error, or the old file where it can be had" {
     copy_of_grpc
-    run preloaded 20 setpriv --bounding-set -checkpoint_restore,-sys_admin "$DEBIAN_PYTHON" \
+    run preloaded 120 setpriv --bounding-set -checkpoint_restore,-sys_admin "$DEBIAN_PYTHON" \
         "$(python_sample replaced_file)" "$INSECURE"
     assert_success
     assert_line --partial "child RuntimeError gRPC can't be used in this forked child"
     assert_line 'child exit 0'
     assert_line 'parent x'
     if [[ $EUID -eq 0 ]]; then
-        run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample replaced_file)" "$INSECURE"
+        run preloaded 120 "$DEBIAN_PYTHON" "$(python_sample replaced_file)" "$INSECURE"
         assert_success
         assert_line 'child x'
     fi
 }
 
 @test "where the loader can't be told, a copy of the extension is loaded" {
-    run preloaded 20 "$DEBIAN_PYTHON" "$(python_sample loader_unknown)" "$INSECURE"
+    run preloaded 120 "$DEBIAN_PYTHON" "$(python_sample loader_unknown)" "$INSECURE"
     assert_success
     assert_line 'child text x'
     assert_line 'grandchild text x'

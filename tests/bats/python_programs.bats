@@ -21,7 +21,7 @@ preloaded_sample() { # NAME [ARG...]
     local sample
     sample=$(python_sample "$1")
     shift
-    run preloaded 60 "$(python_with "$grpcio")" "$sample" "$@"
+    run preloaded 120 "$(python_with "$grpcio")" "$sample" "$@"
     assert_success
     assert_stderr_empty
 }
@@ -60,7 +60,7 @@ assert_shim_is_silent() {
         assert_line 'started 150'
         assert_line 'calls some'
     done
-    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 60 "$(python_with debian)" "$(python_sample spawning)" "$SERVER_ADDRESS"
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 120 "$(python_with debian)" "$(python_sample spawning)" "$SERVER_ADDRESS"
     assert_success
     refute_line --partial 'imported anew'
 }
@@ -91,7 +91,7 @@ assert_shim_is_silent() {
 @test "a program with an embedded interpreter that it loads late is served, too" {
     local library
     library=$("$DEBIAN_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))')
-    run preloaded 20 "$(sample embedded_python)" "$library" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+    run preloaded 120 "$(sample embedded_python)" "$library" "$(python_sample global_channel)" "$SERVER_ADDRESS"
     assert_success
     assert_line 'child text child'
     assert_stderr_empty
@@ -110,7 +110,7 @@ assert_shim_is_silent() {
 @test "gunicorn with preload_app: each worker has a connection of its own" {
     needs_wheels
     cd "$SAMPLES"
-    HOME=$BATS_TEST_TMPDIR run preloaded 60 "$(python_with programs)" web_client.py \
+    HOME=$BATS_TEST_TMPDIR run preloaded 120 "$(python_with programs)" web_client.py \
         "$(dirname "$(python_with programs)")/gunicorn" --bind 'fd://{descriptor}' --workers 2 --preload \
         web_application:application
     assert_success
@@ -122,7 +122,7 @@ assert_shim_is_silent() {
 @test "uWSGI, which forks from C: each worker has a connection of its own" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 60 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
         --http-socket 'fd://{descriptor}' --processes 2 --wsgi-file web_application.py
     assert_success
     assert_line 'workers 2'
@@ -133,7 +133,7 @@ assert_shim_is_silent() {
 @test "uWSGI with threads in its workers" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 60 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
         --http-socket 'fd://{descriptor}' --processes 2 --enable-threads --threads 4 \
         --wsgi-file web_application.py
     assert_success
@@ -146,7 +146,7 @@ assert_shim_is_silent() {
     needs_wheels
     export SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery
     mkdir "$SAMPLE_DIRECTORY"
-    run preloaded 90 "$(python_with programs)" "$(python_sample celery_tasks)"
+    run preloaded 180 "$(python_with programs)" "$(python_sample celery_tasks)"
     assert_success
     assert_line 'tasks 20'
     assert_line 'exit 0'
@@ -156,7 +156,7 @@ assert_shim_is_silent() {
 @test "grpcio-status, grpcio-health-checking, google-api-core and OpenTelemetry's exporter work in a child" {
     local who
     needs_wheels
-    run preloaded 60 "$(python_with programs)" "$(python_sample packages)"
+    run preloaded 120 "$(python_with programs)" "$(python_sample packages)"
     assert_success
     for who in parent child child-new parent-after; do
         assert_line "$who health SERVING"
@@ -188,18 +188,18 @@ if child == 0:
     os._exit(3)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 '
-    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c "$program"
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 120 "$DEBIAN_PYTHON" -c "$program"
     assert_success
     assert_output 3
     assert_stderr_empty
     # The line that must not be there is there where grpc is imported.
-    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c 'import grpc'
+    GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 120 "$DEBIAN_PYTHON" -c 'import grpc'
     assert_success
     assert_line --partial "Python's gRPC is in"
 }
 
 @test "with GRPCFORKSHIM_DISABLE=1 nothing is brought in" {
-    GRPCFORKSHIM_DISABLE=1 GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 20 "$DEBIAN_PYTHON" -c '
+    GRPCFORKSHIM_DISABLE=1 GRPCFORKSHIM_LOG_LEVEL=debug run preloaded 120 "$DEBIAN_PYTHON" -c '
 import grpc
 print(type(grpc._cython.cygrpc.Channel.__new__).__name__)'
     assert_success

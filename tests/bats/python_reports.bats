@@ -31,8 +31,7 @@ assert_child_called() {
     for setting in 0 1; do
         GRPC_ENABLE_FORK_SUPPORT=$setting HARNESS_BACKTRACES=0 run bare 5 "$(python_with debian)" \
             "$(python_sample global_channel)" "$SERVER_ADDRESS"
-        assert_failure
-        assert_line --regexp '^parent peer ipv4:'
+        assert_fails_after '^parent peer ipv4:'
         if [[ -n $(value 'child peer') ]]; then
             assert_equal "$(value 'child peer')" "$(value 'parent peer')"
         fi
@@ -40,7 +39,7 @@ assert_child_called() {
 }
 
 @test "under the shim a global channel and stub answer in a forked child" {
-    run preloaded 20 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+    run preloaded 120 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
     assert_child_called
     assert_line 'child text child'
 }
@@ -50,21 +49,20 @@ assert_child_called() {
     needs_wheels
     for wheel in $(python_wheels); do
         echo "# $wheel"
-        run preloaded 20 "$(python_with "$wheel")" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+        run preloaded 120 "$(python_with "$wheel")" "$(python_sample global_channel)" "$SERVER_ADDRESS"
         assert_child_called
     done
 }
 
 # --- a multiprocessing.Process with a channel of its own -------------------------------------
 
-# In about 19 of 20 runs it is the failure that was reported, else another one or a hang.
+# Mostly it is the failure that was reported, else another one or a hang.
 @test "without the shim the channel that a multiprocessing.Process makes fails: Socket operation on non-socket" {
     local attempt
     for attempt in 1 2 3 4 5; do
         echo "# $attempt"
-        HARNESS_BACKTRACES=0 run bare 5 "$(python_with debian)" "$(python_sample cross_process)" "$SERVER_ADDRESS"
+        HARNESS_BACKTRACES=0 run bare 15 "$(python_with debian)" "$(python_sample cross_process)" "$SERVER_ADDRESS"
         assert_failure
-        refute_line --regexp '^child peer ipv4:'
         if grep -q 'StatusCode.UNAVAILABLE' "$HARNESS_STDERR" &&
             grep -q 'Socket operation on non-socket' "$HARNESS_STDERR"; then
             return
@@ -74,7 +72,7 @@ assert_child_called() {
 }
 
 @test "under the shim a multiprocessing.Process calls by a channel of its own" {
-    run preloaded 20 "$(python_with debian)" "$(python_sample cross_process)" "$SERVER_ADDRESS"
+    run preloaded 120 "$(python_with debian)" "$(python_sample cross_process)" "$SERVER_ADDRESS"
     assert_child_called
 }
 
@@ -83,7 +81,7 @@ assert_child_called() {
     needs_wheels
     for wheel in $(python_wheels); do
         echo "# $wheel"
-        run preloaded 20 "$(python_with "$wheel")" "$(python_sample cross_process)" "$SERVER_ADDRESS"
+        run preloaded 120 "$(python_with "$wheel")" "$(python_sample cross_process)" "$SERVER_ADDRESS"
         assert_child_called
     done
 }
@@ -93,7 +91,7 @@ assert_child_called() {
     local setting sample
     for setting in 0 1; do
         for sample in global_channel cross_process; do
-            GRPC_ENABLE_FORK_SUPPORT=$setting run preloaded 20 "$(python_with debian)" \
+            GRPC_ENABLE_FORK_SUPPORT=$setting run preloaded 120 "$(python_with debian)" \
                 "$(python_sample "$sample")" "$SERVER_ADDRESS"
             assert_child_called
         done
@@ -103,7 +101,7 @@ assert_child_called() {
 # --- threads -----------------------------------------------------------------------------------
 
 @test "4 threads call while another forks 500 times: no child and no call of the parent fails" {
-    run preloaded 240 "$(python_with debian)" "$(python_sample threads)" "$SERVER_ADDRESS"
+    run preloaded 600 "$(python_with debian)" "$(python_sample threads)" "$SERVER_ADDRESS"
     assert_success
     assert_line 'children 500'
     assert_line 'children failed 0'
@@ -116,7 +114,7 @@ assert_child_called() {
     needs_wheels
     for wheel in $(python_wheels); do
         echo "# $wheel"
-        run preloaded 120 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --forks 40
+        run preloaded 300 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --forks 40
         assert_success
         assert_line 'children failed 0'
         assert_line 'parent failed 0'
@@ -125,7 +123,7 @@ assert_child_called() {
 }
 
 @test "what happens in Python is counted, and reported at the end" {
-    GRPCFORKSHIM_REPORT=1 run preloaded 20 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+    GRPCFORKSHIM_REPORT=1 run preloaded 120 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
     assert_success
     run cat "$BATS_TEST_TMPDIR/stderr"
     assert_line --partial 'report: grpc=protected generation=0 forks=1 children_using_grpc=1 '

@@ -21,14 +21,13 @@ assert_background_work() { # WHO
 @test "without the shim a child can neither watch, nor sign, nor serve" {
     # From 1.57 on the child hangs at its end besides.
     HARNESS_BACKTRACES=0 run_ruby bare 15 background "$INSECURE" "$TLS" "$CERTIFICATES"
-    assert_background_work parent
     assert_refused
     refute_line 'child exit 0'
     refute_line --regexp '^child (first )?(watch|signed|served)'
 }
 
 @test "under the shim a child watches connections, signs calls with a block, and serves" {
-    run_ruby preloaded 60 background "$INSECURE" "$TLS" "$CERTIFICATES"
+    run_ruby preloaded 120 background "$INSECURE" "$TLS" "$CERTIFICATES"
     assert_success
     assert_stderr_empty
     assert_background_work parent
@@ -41,10 +40,10 @@ assert_background_work() { # WHO
 }
 
 @test "under the shim an inherited channel of an idle child notices that its server has gone" {
-    run_ruby bare 60 idle "$(sample echo_server)"
-    assert_line 'parent noticed true'
-    assert_line 'child exit 1'
-    run_ruby preloaded 60 idle "$(sample echo_server)"
+    HARNESS_BACKTRACES=0 run_ruby bare 15 idle "$(sample echo_server)"
+    assert_refused
+    refute_line 'child noticed true'
+    run_ruby preloaded 120 idle "$(sample echo_server)"
     assert_success
     assert_stderr_empty
     assert_line 'parent noticed true'
@@ -55,11 +54,10 @@ assert_background_work() { # WHO
 }
 
 @test "under the shim a child signs calls that was forked in the block that signs a call" {
-    run_ruby bare 60 in_block "$TLS" "$CERTIFICATES"
-    assert_line 'parent forking signed true'
-    assert_line 'child exit 1'
+    HARNESS_BACKTRACES=0 run_ruby bare 15 in_block "$TLS" "$CERTIFICATES"
     assert_refused
-    run_ruby preloaded 60 in_block "$TLS" "$CERTIFICATES"
+    refute_line 'child signed true'
+    run_ruby preloaded 120 in_block "$TLS" "$CERTIFICATES"
     assert_success
     assert_stderr_empty
     assert_line 'parent forking signed true'
@@ -69,7 +67,7 @@ assert_background_work() { # WHO
 }
 
 @test "under the shim a child signs calls also where the whole application runs in at_exit" {
-    run_ruby preloaded 60 in_at_exit "$TLS" "$CERTIFICATES"
+    run_ruby preloaded 120 in_at_exit "$TLS" "$CERTIFICATES"
     assert_success
     assert_stderr_empty
     assert_line 'parent signed true'
@@ -78,9 +76,9 @@ assert_background_work() { # WHO
 }
 
 @test "under the shim signals do not disturb a child that first uses gRPC" {
-    run_ruby bare 60 signals "$INSECURE" 2
-    assert_line 'children that worked 0'
-    run_ruby preloaded 100 signals "$INSECURE" 100
+    HARNESS_BACKTRACES=0 run_ruby bare 15 signals "$INSECURE" 2
+    refute_line --regexp '^children that worked [1-9]'
+    run_ruby preloaded 300 signals "$INSECURE" 100
     assert_success
     assert_stderr_empty
     assert_line 'children that worked 100'

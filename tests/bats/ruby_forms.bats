@@ -11,18 +11,18 @@ teardown_file() {
     stop_servers
 }
 
-run_form() { # WAY FORM insecure|tls
-    if [[ $3 == tls ]]; then
-        run_ruby "$1" 60 forms "$TLS" "$2" "$CERTIFICATES"
+run_form() { # WAY SECONDS FORM insecure|tls
+    if [[ $4 == tls ]]; then
+        run_ruby "$1" "$2" forms "$TLS" "$3" "$CERTIFICATES"
     else
-        run_ruby "$1" 60 forms "$INSECURE" "$2"
+        run_ruby "$1" "$2" forms "$INSECURE" "$3"
     fi
 }
 
 assert_form_fails() { # FORM
     local kind
     for kind in insecure tls; do
-        run_form bare "$1" "$kind"
+        HARNESS_BACKTRACES=0 run_form bare 20 "$1" "$kind"
         assert_calls parent
         assert_refused
         refute_line --regexp 'child new unary OK$'
@@ -34,7 +34,7 @@ assert_form_works() { # FORM [CHILD [GRANDCHILD]]
     local kind who previous form=$1
     shift
     for kind in insecure tls; do
-        run_form preloaded "$form" "$kind"
+        run_form preloaded 120 "$form" "$kind"
         assert_success
         assert_stderr_empty
         assert_calls parent
@@ -101,7 +101,7 @@ needs_hooks() {
 
 @test "under the shim a program works that calls GRPC.prefork and its kin" {
     needs_hooks
-    GRPC_ENABLE_FORK_SUPPORT=1 run_ruby preloaded 60 own_hooks "$INSECURE"
+    GRPC_ENABLE_FORK_SUPPORT=1 run_ruby preloaded 120 own_hooks "$INSECURE"
     assert_success
     assert_stderr_empty
     for who in parent child grandchild 'other child'; do

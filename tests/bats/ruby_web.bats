@@ -18,9 +18,9 @@ teardown() {
 
 @test "without the shim every request to a preloaded application fails" {
     for server in unicorn puma; do
-        run_web bare "$server" 20 stop=TERM
-        assert_success
-        assert_equal "$(value failed)" "$(value requests)"
+        HARNESS_BACKTRACES=0 WEB_SECONDS=60 run_web bare "$server" 20 stop=TERM
+        # Workers may hang when they are to stop.
+        [[ $status -eq 124 ]] || assert_equal "$(value failed)" "$(value requests)"
         run cat "$BATS_TEST_TMPDIR/web.log"
         assert_refused
     done

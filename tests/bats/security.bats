@@ -51,7 +51,7 @@ END
 @test "A log file that is a symbolic link is not followed" {
     echo precious >"$BATS_TEST_TMPDIR/target"
     ln -s target "$log"
-    GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 20 true
+    GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 60 true
     assert_success
     run cat "$BATS_TEST_TMPDIR/target"
     assert_output precious
@@ -61,7 +61,7 @@ END
 
 @test "The log is opened to append, without following links, closed on exec, and by its owner alone" {
     command -v strace >/dev/null || skip 'there is no strace'
-    GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run bare 20 strace -f -o "$BATS_TEST_TMPDIR/trace" \
+    GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run bare 60 strace -f -o "$BATS_TEST_TMPDIR/trace" \
         -e trace=open,openat -E LD_PRELOAD="$(shim)" sh -c '/bin/true; exit 0'
     assert_success
     run grep -F "\"$log\"" "$BATS_TEST_TMPDIR/trace"
@@ -85,7 +85,7 @@ os.close(reader)
 print("pipe", status(stderr=writer))
 limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 print("file", status(variables={"GRPCFORKSHIM_LOG_FILE": sys.argv[2]}, preexec_fn=limit))'
-    run bare 20 /usr/bin/python3 -c "$program" "$(shim)" "$log"
+    run bare 60 /usr/bin/python3 -c "$program" "$(shim)" "$log"
     assert_success
     assert_output $'pipe 0\nfile 0'
     assert_equal "$(stat -c %s "$log")" 0
@@ -93,7 +93,7 @@ print("file", status(variables={"GRPCFORKSHIM_LOG_FILE": sys.argv[2]}, preexec_f
 
 @test "A fifo for a log is not waited for" {
     mkfifo "$log"
-    GRPCFORKSHIM_LOG_FILE=$log run preloaded 20 true
+    GRPCFORKSHIM_LOG_FILE=$log run preloaded 60 true
     assert_success
     grep -q 'GRPCFORKSHIM_LOG_FILE: ' "$HARNESS_STDERR"
 }
@@ -101,10 +101,10 @@ print("file", status(variables={"GRPCFORKSHIM_LOG_FILE": sys.argv[2]}, preexec_f
 @test "The shim has no descriptor of its own, also while it logs" {
     local program='import os
 print(sorted(os.listdir("/proc/self/fd"), key=int))'
-    run bare 20 /usr/bin/python3 -c "$program"
+    run bare 60 /usr/bin/python3 -c "$program"
     assert_success
     local expected=$output
-    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 20 \
+    GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 60 \
         /usr/bin/python3 -c "$program"
     assert_success
     assert_output "$expected"
@@ -127,11 +127,11 @@ os.fork() or os._exit(0 if all(os.fstat(number) for number in opened) else 1)
 print(opened, os.waitstatus_to_exitcode(os.wait()[1]))'
     local way expected
     for way in close close_range closefrom syscall; do
-        run bare 20 /usr/bin/python3 -c "$program" "$way"
+        run bare 60 /usr/bin/python3 -c "$program" "$way"
         assert_success
         expected=$output
         assert_output --partial '[3, 4, 5'
-        GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 20 \
+        GRPCFORKSHIM_LOG_LEVEL=debug GRPCFORKSHIM_LOG_FILE=$log GRPCFORKSHIM_REPORT=all run preloaded 60 \
             /usr/bin/python3 -c "$program" "$way"
         assert_success
         assert_output "$expected"

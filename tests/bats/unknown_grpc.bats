@@ -6,7 +6,7 @@
 load ../lib/harness
 
 client() { # LIBRARY [OTHER LIBRARY]
-    run preloaded 20 "$(sample unknown_client)" "$(sample "librpc_$1.so")" ${2+"$(sample "lib$2.so")"}
+    run preloaded 60 "$(sample unknown_client)" "$(sample "librpc_$1.so")" ${2+"$(sample "lib$2.so")"}
     assert_success
     assert_equal "$(grep -cx 'parent channel own' <<<"$output")" 2
     # Whatever is done about it, in all of them it is initialised.
@@ -24,7 +24,7 @@ runs_as_without() { # REASON
 @test "Without the shim a child uses the channel of its parent, and works in none of these libraries" {
     local library
     for library in plain other_code state_elsewhere state_partly lacking state_unique split; do
-        run bare 20 "$(sample unknown_client)" "$(sample "librpc_$library.so")"
+        run bare 60 "$(sample unknown_client)" "$(sample "librpc_$library.so")"
         assert_success
         assert_line 'child channel inherited'
         assert_line 'grandchild channel inherited'

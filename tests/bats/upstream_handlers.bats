@@ -17,7 +17,7 @@ count() { # LINE
 }
 
 @test "without the shim the handlers that gRPC registers run at every fork" {
-    run bare 10 "$(sample fake_grpc_client)"
+    run bare 60 "$(sample fake_grpc_client)"
     assert_success
     assert_equal "$(count 'gRPC prepare')" 2
     assert_equal "$(count 'gRPC parent')" 2
@@ -25,7 +25,7 @@ count() { # LINE
 }
 
 @test "under the shim the handlers that gRPC registers don't run, and the program's do" {
-    run preloaded 10 "$(sample fake_grpc_client)"
+    run preloaded 60 "$(sample fake_grpc_client)"
     assert_success
     assert_stderr_empty
     refute_line --regexp '^gRPC (prepare|parent|child)'
@@ -35,7 +35,7 @@ count() { # LINE
 }
 
 @test "a shim that is switched off leaves gRPC its handlers" {
-    GRPCFORKSHIM_DISABLE=1 run preloaded 10 "$(sample fake_grpc_client)"
+    GRPCFORKSHIM_DISABLE=1 run preloaded 60 "$(sample fake_grpc_client)"
     assert_success
     assert_equal "$(count 'gRPC prepare')" 2
 }
@@ -55,13 +55,13 @@ count() { # LINE
 
 @test "without the shim gRPC's fork support does not keep a program with threads alive" {
     HARNESS_BACKTRACES=0 GRPC_ENABLE_FORK_SUPPORT=1 run bare 5 "$(sample upstream_handlers)" \
-        "$SERVER_ADDRESS" 4 3 --deadline 2
+        "$SERVER_ADDRESS" 4 3 --deadline-after-fork 2
     assert_failure
 }
 
 @test "under the shim a program that calls gRPC's at-fork functions itself works" {
     for support in 0 1; do
-        GRPC_ENABLE_FORK_SUPPORT=$support run preloaded 30 "$(sample upstream_handlers)" \
+        GRPC_ENABLE_FORK_SUPPORT=$support run preloaded 60 "$(sample upstream_handlers)" \
             "$SERVER_ADDRESS" 4 20
         assert_success
         assert_stderr_empty

@@ -8,6 +8,7 @@
 #   sample NAME                       prints the path of a built sample program
 #   command_line_tool                 prints the path of the grpcforkshim command
 #   shim                              prints the path of the shared library
+#   assert_fails_after REGEXP         the last bare program came to no good end after this line
 #   assert_stderr_empty               the last bare or preloaded program wrote nothing to stderr
 #   value KEY                         prints the value of the first line `KEY VALUE` of $output
 #
@@ -52,6 +53,15 @@ else
 fi
 
 # --- assertions ---------------------------------------------------------------------------------
+
+# What becomes of a program without the shim is chance: it hangs, or one of its processes crashes, or
+# a call fails or goes over another process's connection. So nothing more is certain than that what it
+# does before the fork is well, and the whole is not.
+assert_fails_after() { # REGEXP
+    # shellcheck disable=SC2119
+    assert_failure
+    [[ $status -eq 124 ]] || assert_line --regexp "$1"
+}
 
 assert_stderr_empty() {
     if [[ ! -e $BATS_TEST_TMPDIR/stderr ]]; then

@@ -1,10 +1,11 @@
 // A fork while another thread holds one of abseil's own global locks.
 //
-// abseil_lock ADDRESS graph|arena|busy [--unused]
+// abseil_lock ADDRESS graph|arena|busy [--unused] [--brief]
 //   graph      a thread stands in abseil's deadlock detection, holding the lock of its graph
 //   arena      a thread stands in abseil's allocator, holding the lock of its default arena
 //   busy       threads lock and unlock new mutexes all the time, while the program forks often
 //   --unused   the parent has never used gRPC: the child is the first to do so
+//   --brief    a child that waits for ever is not given much time
 //
 // Exits with 3 if this abseil has no such lock to hold.
 
@@ -23,6 +24,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -35,9 +37,10 @@
 namespace {
 
 // The child gets this long, then SIGALRM ends it.
-constexpr unsigned int kChildSeconds = 5;
-// A lock that is free is had long before this.
-constexpr int kHeldMilliseconds = 500;
+constexpr unsigned int kChildSeconds = 30;
+constexpr unsigned int kBriefSeconds = 4;
+// How often a thread that waits for a lock is seen asleep.
+constexpr int kLooks = 100;
 constexpr int kAttempts = 2000;
 constexpr int kBusyForks = 100;
 constexpr int kNoSuchLock = 3;
@@ -45,6 +48,7 @@ constexpr int kNoSuchLock = 3;
 struct Program {
     const char *address;
     bool unused;
+    bool brief;
     client inherited;
     answer before;
 };
@@ -53,19 +57,6 @@ void OpenClient(Program *program) {
     grpc_init();
     program->inherited.channel = open_channel(program->address, nullptr, nullptr);
     program->inherited.queue = grpc_completion_queue_create_for_pluck(nullptr);
-}
-
-bool WaitFor(sem_t *semaphore, int milliseconds) {
-    timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_nsec += milliseconds % 1000 * 1000000L;
-    end.tv_sec += milliseconds / 1000 + end.tv_nsec / 1000000000L;
-    end.tv_nsec %= 1000000000L;
-    int result;
-    do {
-        result = sem_timedwait(semaphore, &end);
-    } while (result != 0 && errno == EINTR);
-    return result == 0;
 }
 
 void Wait(sem_t *semaphore) {
@@ -87,19 +78,44 @@ struct Parking {
     }
 };
 
+// True while the thread sleeps.
+bool Sleeps(pid_t thread) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", static_cast<int>(thread));
+    FILE *file = fopen(path, "re");
+    char state = '?';
+    if (file != nullptr) {
+        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
+            state = '?';
+        }
+        fclose(file);
+    }
+    return state == 'S';
+}
+
 // Whether somebody else holds the lock that `use` needs.  If so, the thread that has found out
-// still waits for it: Finish() once it is free.
+// still waits for it: Finish() once it is free.  How long it takes tells nothing on a busy machine:
+// one that waits for the lock sleeps, one that waits for the processor does not.
 class Probe {
   public:
     explicit Probe(void (*use)()) {
         sem_init(&done_, 0, 0);
         thread_ = std::thread([this, use] {
+            number_ = static_cast<pid_t>(syscall(SYS_gettid));
             use();
             sem_post(&done_);
         });
     }
     bool Held() {
-        return !WaitFor(&done_, kHeldMilliseconds);
+        // abseil wakes up from time to time to look again.
+        for (int asleep = 0; asleep < kLooks;) {
+            if (sem_trywait(&done_) == 0) {
+                return false;
+            }
+            asleep += number_ != 0 && Sleeps(number_) ? 1 : 0;
+            usleep(1000);
+        }
+        return true;
     }
     void Finish() {
         thread_.join();
@@ -107,12 +123,13 @@ class Probe {
 
   private:
     sem_t done_;
+    std::atomic<pid_t> number_{0};
     std::thread thread_;
 };
 
 int CallInChild(void *argument) {
-    alarm(kChildSeconds);
     Program *program = static_cast<Program *>(argument);
+    alarm(program->brief ? kBriefSeconds : kChildSeconds);
     if (program->unused) {
         OpenClient(program);
     }
@@ -300,13 +317,16 @@ int RunBusy(Program *program) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: abseil_lock ADDRESS graph|arena|busy [--unused]\n");
+        fprintf(stderr, "usage: abseil_lock ADDRESS graph|arena|busy [--unused] [--brief]\n");
         return 2;
     }
     setvbuf(stdout, nullptr, _IOLBF, 0);
     static Program program;
     program.address = argv[1];
-    program.unused = argc > 3 && strcmp(argv[3], "--unused") == 0;
+    for (int i = 3; i < argc; i++) {
+        program.unused = program.unused || strcmp(argv[i], "--unused") == 0;
+        program.brief = program.brief || strcmp(argv[i], "--brief") == 0;
+    }
     bool passed = true;
     if (!program.unused) {
         OpenClient(&program);

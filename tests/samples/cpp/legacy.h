@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,17 +33,20 @@ using samples::Echo;
 using samples::Reply;
 using samples::Request;
 
-// How long a call may take.
-inline std::chrono::seconds deadline{5};
+// How long a call may take. Where all is well none needs as much, however busy the machine is.
+inline std::chrono::seconds deadline{30};
+inline std::chrono::seconds deadline_after_fork{30};
 
-// `program ADDRESS [NUMBER]... [--OPTION VALUE]...`.  Every program has --tls, --mutual-tls and
-// --deadline; the other options are its own.
+// `program ADDRESS [NUMBER]... [--OPTION VALUE]...`.  Every program has --tls, --mutual-tls,
+// --deadline and --deadline-after-fork; the other options are its own.
 class CommandLine {
   public:
     CommandLine(int argc, char **argv, const char *usage, std::set<std::string> options = {})
         : usage_(std::string("usage: ") + argv[0] +
-                 " ADDRESS [--tls DIR | --mutual-tls DIR] [--deadline SECONDS] " + usage) {
-        options.insert({"--tls", "--mutual-tls", "--deadline"});
+                 " ADDRESS [--tls DIR | --mutual-tls DIR] [--deadline SECONDS]"
+                 " [--deadline-after-fork SECONDS] " +
+                 usage) {
+        options.insert({"--tls", "--mutual-tls", "--deadline", "--deadline-after-fork"});
         for (int i = 1; i < argc; i++) {
             const std::string word = argv[i];
             if (word.compare(0, 2, "--") != 0) {
@@ -58,6 +62,10 @@ class CommandLine {
         }
         if (values_.count("--deadline") == 1) {
             deadline = std::chrono::seconds(ToNumber(values_["--deadline"]));
+        }
+        if (values_.count("--deadline-after-fork") == 1) {
+            deadline_after_fork = std::chrono::seconds(ToNumber(values_["--deadline-after-fork"]));
+            pthread_atfork(nullptr, ShortenDeadline, ShortenDeadline);
         }
     }
 
@@ -98,6 +106,10 @@ class CommandLine {
     }
 
   private:
+    static void ShortenDeadline() {
+        deadline = deadline_after_fork;
+    }
+
     int ToNumber(const std::string &word) const {
         char *end = nullptr;
         const long number = strtol(word.c_str(), &end, 10);
