@@ -18,7 +18,7 @@ source "${BASH_SOURCE[0]%/*}/../../scripts/lib.bash"
 # shellcheck source=scripts/roots.bash
 source "${BASH_SOURCE[0]%/*}/../../scripts/roots.bash"
 
-CONTAINER_SECONDS=60
+CONTAINER_SECONDS=180
 
 container_missing() {
     if [[ $EUID -ne 0 ]]; then

@@ -111,7 +111,7 @@ start_server() {
     SERVER_PID=$!
     SERVER_ADDRESSES=()
     while [[ ${#found[@]} -lt $expected ]]; do
-        if ! read -r -t 20 -u "$output" line; then
+        if ! read -r -t 60 -u "$output" line; then
             kill -KILL "$SERVER_PID" 2>/dev/null || true
             rm -f "$fifo"
             harness_die "the server said 'listening' ${#found[@]} times, not $expected: $program $*"
@@ -140,10 +140,10 @@ stop_servers() {
         # The server's standard output reaches its end when the process has ended.
         status=0
         while [[ $status -eq 0 ]]; do
-            read -r -t 20 -u "$output" || status=$?
+            read -r -t 60 -u "$output" || status=$?
         done
         if [[ $status -gt 128 ]]; then
-            echo "harness: the server $pid has not ended 20 s after SIGTERM" >&2
+            echo "harness: the server $pid has not ended 60 s after SIGTERM" >&2
             harness_backtraces "$pid"
             kill -KILL "$pid" 2>/dev/null || true
             failed=1

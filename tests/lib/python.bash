@@ -38,7 +38,7 @@ python_make() { # NAME
         cmp -s "$requirements" "$directory/requirements.txt" && exit 0
         rm -rf "$directory"
         "$DEBIAN_PYTHON" -m venv "$directory" &&
-            "$directory/bin/python" -m pip install --quiet --disable-pip-version-check \
+            "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --retries 10 --timeout 60 \
                 --only-binary :all: --requirement "$requirements" &&
             cp "$requirements" "$directory/requirements.txt"
     ) 9>"$directory.lock" >"$directory.log" 2>&1 || {

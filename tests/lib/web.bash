@@ -8,7 +8,7 @@
 
 # How many requests each of the long tests makes.
 : "${WEB_REQUESTS:=20000}"
-: "${WEB_SECONDS:=170}"
+: "${WEB_SECONDS:=600}"
 
 run_web() { # WAY SERVER REQUESTS STEP...
     local way=$1 server=$2

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 // No step of a test takes near as long; a child that does hangs.
-#define CHILD_SECONDS 10
+#define CHILD_SECONDS 60
 
 // Runs `run` in a child and returns the status that waitpid(2) gives: 0 when `run` returned. A
 // child that hangs is ended by SIGALRM.

@@ -400,7 +400,7 @@ static void call_back_what_was_pending_at_fork(void) {
     changed = &second;
     pending_begin(callback_queue, GRPC_CQ_CALLBACK, call, &receive_status, 1, &changed);
     become_child();
-    alarm(60);
+    alarm(120);
     pending_inherit();
     sem_wait(&first.called);
     sem_wait(&second.called);
@@ -412,7 +412,7 @@ static void call_back_on_a_queue_that_is_shut_down(void) {
     struct programs_functor programs = make_functor();
     const grpc_op operation = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     become_child();
-    alarm(60);
+    alarm(120);
     completion_queue_record_shutdown(callback_queue);
     pending_start_failed(callback_queue, call, &operation, 1, &programs);
     sem_wait(&programs.called);
@@ -440,7 +440,7 @@ static void fork_child_that_uses_a_queue(void) {
     pthread_t thread;
     become_child();
     completion_queue_record_shutdown(queue);
-    alarm(60);
+    alarm(120);
     require(pthread_create(&thread, NULL, use_queue, NULL) == 0);
     for (int i = 0; i < GRANDCHILDREN; i++) {
         pid_t child = fork();

@@ -18,7 +18,8 @@
 extern "C" {
 #endif
 
-#define CALL_SECONDS 5
+// Where all is well no call needs as much, however busy the machine is.
+#define CALL_SECONDS 30
 #define DETAILS_SIZE 512
 #define USER_AGENT_SIZE 256
 

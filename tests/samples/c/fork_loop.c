@@ -38,7 +38,7 @@ static struct {
     int limit_seconds;
     enum channels channels;
     bool exit;
-} options = {.limit_seconds = 5};
+} options = {.limit_seconds = 30};
 
 static grpc_channel *channel;
 // The connection of the parent's one channel.

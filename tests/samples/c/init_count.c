@@ -17,7 +17,7 @@
 #include "client.h"
 
 #define STILL_INITIALIZED_MILLISECONDS 50
-#define SHUT_DOWN_MILLISECONDS 5000
+#define SHUT_DOWN_MILLISECONDS 30000
 
 struct program {
     const char *address;

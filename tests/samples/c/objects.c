@@ -27,7 +27,7 @@ static grpc_completion_queue *watch_queue;
 
 // True if the next event of the queue is this one.
 static bool expect_event(const char *who, const char *what, intptr_t number, int success) {
-    grpc_event event = grpc_completion_queue_next(watch_queue, deadline_in(5000), NULL);
+    grpc_event event = grpc_completion_queue_next(watch_queue, deadline_in(30000), NULL);
     printf("%s %s type %d tag %d success %d\n", who, what, (int)event.type,
            (int)(intptr_t)event.tag, event.success);
     return event.type == GRPC_OP_COMPLETE && event.tag == tag(number) && event.success == success;
@@ -42,7 +42,7 @@ static void watch(grpc_connectivity_state last, int milliseconds, intptr_t numbe
 static bool wait_until_ready(const char *who) {
     grpc_connectivity_state state = grpc_channel_check_connectivity_state(client.channel, 1);
     for (intptr_t number = 100; state != GRPC_CHANNEL_READY; number++) {
-        watch(state, 5000, number);
+        watch(state, 30000, number);
         if (!expect_event(who, "change", number, 1)) {
             return report(who, "ready", false);
         }
@@ -56,7 +56,7 @@ static int child_of_connectivity(void *argument) {
     // Two were pending; they come back in any order.
     intptr_t sum = 0;
     for (int i = 0; i < 2; i++) {
-        grpc_event event = grpc_completion_queue_next(watch_queue, deadline_in(5000), NULL);
+        grpc_event event = grpc_completion_queue_next(watch_queue, deadline_in(30000), NULL);
         sum += event.type == GRPC_OP_COMPLETE && !event.success ? (intptr_t)event.tag : 10;
     }
     bool passed = report("child", "inherited", sum == 1 + 2);

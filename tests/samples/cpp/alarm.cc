@@ -28,7 +28,7 @@ void *Tag(int number) {
 std::string Next(grpc::CompletionQueue *queue) {
     void *tag = nullptr;
     bool ok = false;
-    switch (queue->AsyncNext(&tag, &ok, In(milliseconds(10000)))) {
+    switch (queue->AsyncNext(&tag, &ok, In(milliseconds(30000)))) {
     case grpc::CompletionQueue::GOT_EVENT:
         return std::to_string(reinterpret_cast<intptr_t>(tag)) + (ok ? " fired" : " failed");
     case grpc::CompletionQueue::SHUTDOWN:
@@ -73,7 +73,7 @@ class Called {
 
     std::string Outcome() {
         std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait_for(lock, std::chrono::seconds(10), [this] { return !outcome_.empty(); });
+        changed_.wait_for(lock, std::chrono::seconds(30), [this] { return !outcome_.empty(); });
         return outcome_.empty() ? "timeout" : outcome_;
     }
 
@@ -94,10 +94,12 @@ bool ShutDown(const std::string &who, grpc::CompletionQueue *queue) {
     return Expect(who, queue, "shutdown");
 }
 
-// Longer than a child takes: they run at the fork, one in gRPC's heap of those that are due soon,
-// one in its list of the others.
-constexpr milliseconds kSoon(600);
-constexpr milliseconds kLate(3000);
+// They run at the fork, one in gRPC's heap of those that are due soon, one in its list of the
+// others.
+constexpr milliseconds kSoon(1500);
+constexpr milliseconds kLate(4000);
+// What is cancelled before it is due.
+constexpr milliseconds kNever(100000);
 
 bool RunQueue(bool cancel_first, bool set_again) {
     grpc::CompletionQueue queue;
@@ -123,7 +125,7 @@ bool RunQueue(bool cancel_first, bool set_again) {
             soon->Set(&queue, In(milliseconds(10)), Tag(4));
             worked = Expect("child", &queue, "4 fired") && worked;
         }
-        own.Set(&queue, In(milliseconds(10000)), Tag(5));
+        own.Set(&queue, In(kNever), Tag(5));
         own.Cancel();
         worked = Expect("child", &queue, "5 failed") && worked;
         soon.reset();
@@ -211,14 +213,14 @@ bool RunThreads() {
             grpc::Alarm alarm;
             alarm.Set(&queue, In(milliseconds(1)), Tag(1));
             *failed += Next(&queue) == "1 fired" ? 0 : 1;
-            alarm.Set(&queue, In(kLate), Tag(2));
+            alarm.Set(&queue, In(kNever), Tag(2));
             alarm.Cancel();
             *failed += Next(&queue) == "2 failed" ? 0 : 1;
         }
     };
     grpc::CompletionQueue queue;
     grpc::Alarm inherited;
-    inherited.Set(&queue, In(std::chrono::seconds(60)), Tag(1));
+    inherited.Set(&queue, In(kNever), Tag(1));
     const bool worked = ForkUnderThreads(body, [&] {
         grpc::Alarm own;
         const bool came_back = Expect("child", &queue, "1 failed");
@@ -240,7 +242,7 @@ bool RunFunctionThreads() {
             grpc::Alarm soon;
             grpc::Alarm late;
             SetFunction(&soon, milliseconds(1), soon_called->Function());
-            SetFunction(&late, kLate, late_called->Function());
+            SetFunction(&late, kNever, late_called->Function());
             late.Cancel();
             *failed += soon_called->Outcome() == "fired" ? 0 : 1;
             *failed += late_called->Outcome() == "failed" ? 0 : 1;
@@ -248,7 +250,7 @@ bool RunFunctionThreads() {
     };
     Called inherited_called;
     grpc::Alarm inherited;
-    SetFunction(&inherited, std::chrono::seconds(60), inherited_called.Function());
+    SetFunction(&inherited, kNever, inherited_called.Function());
     const bool worked = ForkUnderThreads(body, [&] {
         grpc::CompletionQueue first_use;
         const bool was_called = inherited_called.Expect("child", "failed");
@@ -280,7 +282,7 @@ bool RunGenerations() {
     };
     const bool child_worked = legacy::WaitForChild(legacy::StartChild([&] {
         bool child = use("child");
-        unset.Set(&queue, In(kLate), Tag(4));
+        unset.Set(&queue, In(kNever), Tag(4));
         const bool grandchild_worked = legacy::WaitForChild(legacy::StartChild([&] {
             const bool came_back = Expect("grandchild", &queue, "4 failed");
             return use("grandchild") && came_back;

@@ -5,8 +5,10 @@
 
 namespace {
 
-constexpr int kDelayMilliseconds = 300;
-constexpr std::chrono::seconds kSoon{1};
+// The answer comes after the fork.
+constexpr int kDelayMilliseconds = 1000;
+// A tag that comes back needs less, one that does not is not waited for much longer.
+constexpr std::chrono::seconds kSoon{15};
 
 struct Event {
     grpc::CompletionQueue::NextStatus next = grpc::CompletionQueue::TIMEOUT;

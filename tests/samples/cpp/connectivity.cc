@@ -16,7 +16,7 @@ void *Tag(int number) {
 std::string Next(grpc::CompletionQueue *queue) {
     void *tag = nullptr;
     bool ok = false;
-    if (queue->AsyncNext(&tag, &ok, In(10000)) != grpc::CompletionQueue::GOT_EVENT) {
+    if (queue->AsyncNext(&tag, &ok, In(30000)) != grpc::CompletionQueue::GOT_EVENT) {
         return "none";
     }
     return std::to_string(reinterpret_cast<intptr_t>(tag)) + (ok ? " changed" : " over");
@@ -28,7 +28,7 @@ int main(int argc, char **argv) {
     const legacy::CommandLine command(argc, argv, "");
     const legacy::Client client(command);
     grpc::CompletionQueue queue;
-    if (!client.channel->WaitForConnected(In(5000))) {
+    if (!client.channel->WaitForConnected(In(30000))) {
         return 1;
     }
     legacy::Report("parent", "state", client.channel->GetState(false));
@@ -39,11 +39,11 @@ int main(int argc, char **argv) {
         legacy::Report("child", "watch", inherited);
         const auto idle = client.channel->GetState(false);
         legacy::Report("child", "state", idle);
-        client.channel->NotifyOnStateChange(idle, In(5000), &queue, Tag(2));
+        client.channel->NotifyOnStateChange(idle, In(30000), &queue, Tag(2));
         legacy::Report("child", "state asked", client.channel->GetState(true));
         const std::string own = Next(&queue);
         legacy::Report("child", "watch", own);
-        const bool connected = client.channel->WaitForConnected(In(5000));
+        const bool connected = client.channel->WaitForConnected(In(30000));
         legacy::Report("child", "state then", client.channel->GetState(false));
         return inherited == "1 over" && idle == GRPC_CHANNEL_IDLE && own == "2 changed" &&
                connected && client.channel->GetState(false) == GRPC_CHANNEL_READY &&

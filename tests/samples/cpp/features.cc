@@ -139,7 +139,7 @@ std::shared_ptr<grpc::Channel> MakeBalancedChannel(const legacy::CommandLine &co
 
 // Both servers answer, once the channel has reached both.
 bool CheckBalancing(legacy::Echo::Stub *stub, const std::string &who) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + legacy::deadline;
     std::set<int64_t> servers;
     std::string peer;
     while (servers.size() < 2 && std::chrono::steady_clock::now() < end) {

@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 5 && worked; i++) {
         grpc::ClientContext context;
         // Longer than the calls of the children.
-        context.set_deadline(std::chrono::system_clock::now() + 4 * legacy::deadline);
+        context.set_deadline(std::chrono::system_clock::now() + 2 * legacy::deadline);
         legacy::Request request;
         legacy::Reply reply;
         const grpc::Status status = own.stub->Unary(&context, request, &reply);

@@ -7,8 +7,8 @@ namespace {
 constexpr int kMessages = 40;
 constexpr int kMessagesBeforeFork = 5;
 constexpr int kDelayMilliseconds = 20;
-// Far less than the rest of the stream, and than the call's deadline.
-constexpr std::chrono::milliseconds kSoon{500};
+// Less than the call's deadline: what it tells apart is whether the child has waited for that.
+constexpr std::chrono::seconds kSoon{15};
 
 // One open stream of either kind, with its call.
 class OpenStream {

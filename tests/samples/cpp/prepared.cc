@@ -71,7 +71,7 @@ class Calls {
         void *tag = nullptr;
         bool ok = false;
         switch (queue_.AsyncNext(&tag, &ok,
-                                 std::chrono::system_clock::now() + std::chrono::seconds(10))) {
+                                 std::chrono::system_clock::now() + std::chrono::seconds(30))) {
         case grpc::CompletionQueue::GOT_EVENT:
             return std::to_string(reinterpret_cast<intptr_t>(tag)) + (ok ? " ok" : " failed");
         case grpc::CompletionQueue::SHUTDOWN:

@@ -48,7 +48,7 @@ void CallUntil(const std::atomic<bool> *done, legacy::Echo::Stub *stub, std::str
 
 // Waits for the end of the child, which stays there to be waited for.
 bool EndsInTime(pid_t pid) {
-    constexpr int milliseconds = 5000;
+    constexpr int milliseconds = 30000;
 #ifdef SYS_pidfd_open
     const int pidfd = syscall(SYS_pidfd_open, pid, 0);
     if (pidfd >= 0) {

@@ -84,7 +84,7 @@ NewClient(const legacy::CommandLine &command,
 // sees one or the other.
 bool NoticesNewRoots(const legacy::CommandLine &command, const std::string &roots,
                      const std::shared_ptr<grpc::ChannelCredentials> &credentials) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(45);
     if (rename((roots + ".other").c_str(), roots.c_str()) != 0) {
         perror("rename");
         return false;

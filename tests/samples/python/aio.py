@@ -23,14 +23,14 @@ async def requests():
 
 
 async def call_all(stub):
-    assert (await stub.Unary(Request(text="x"), timeout=10)).text == "x"
-    call = stub.Unary(Request(text="x"), timeout=10, metadata=(("x-sample", "seen"),))
+    assert (await stub.Unary(Request(text="x"), timeout=30)).text == "x"
+    call = stub.Unary(Request(text="x"), timeout=30, metadata=(("x-sample", "seen"),))
     assert (await call).text == "x" and await call.code() is grpc.StatusCode.OK
     assert (await call.trailing_metadata())["echo-x-sample"] == "seen"
-    assert (await stub.ClientStream(requests(), timeout=10)).text == "abc"
-    replies = stub.ServerStream(Request(text="s", count=3), timeout=10)
+    assert (await stub.ClientStream(requests(), timeout=30)).text == "abc"
+    replies = stub.ServerStream(Request(text="s", count=3), timeout=30)
     assert [reply.sequence async for reply in replies] == [0, 1, 2]
-    talk = stub.BidiStream(timeout=10)
+    talk = stub.BidiStream(timeout=30)
     await talk.write(Request(text="one"))
     assert (await talk.read()).text == "one"
     await talk.done_writing()
@@ -40,7 +40,7 @@ async def call_all(stub):
 
 async def until_over(awaitable):
     try:
-        await asyncio.wait_for(awaitable, 5)
+        await asyncio.wait_for(awaitable, 30)
         return "no error"
     except grpc.aio.AioRpcError as error:
         return f"{error.code().name} {error.details()}"
@@ -59,13 +59,14 @@ class Application:
         self.intercepted = EchoStub(grpc.aio.insecure_channel(ADDRESS, interceptors=[Tagging()]))
 
     async def open_calls(self):
-        slow = Request(text="s", count=10, delay_milliseconds=1000)
-        self.unary = self.stub.Unary(slow)
-        self.tagged = self.intercepted.Unary(slow)
+        slow = Request(text="s", count=10, delay_milliseconds=2000)
         self.stream = self.stub.ServerStream(slow)
         await self.stream.read()
         self.iterated = self.stub.ServerStream(slow)
         await self.iterated.wait_for_connection()
+        # Their answers come after the fork.
+        self.unary = self.stub.Unary(slow)
+        self.tagged = self.intercepted.Unary(slow)
         self.talk = self.stub.BidiStream()
         await self.talk.write(Request(text="x"))
         await self.talk.read()
@@ -74,12 +75,12 @@ class Application:
 
     async def in_child(self):
         say("child inherited", await call_all(self.stub))
-        call = self.intercepted.Unary(Request(text="x"), timeout=10)
+        call = self.intercepted.Unary(Request(text="x"), timeout=30)
         await call
         say("child intercepted", (await call.trailing_metadata())["echo-x-sample"])
-        say("child peer", (await self.stub.Unary(Request(), timeout=10)).peer)
+        say("child peer", (await self.stub.Unary(Request(), timeout=30)).peer)
         say("child state", self.channel.get_state(try_to_connect=True).name)
-        await asyncio.wait_for(self.channel.channel_ready(), 5)
+        await asyncio.wait_for(self.channel.channel_ready(), 30)
         async with grpc.aio.insecure_channel(ADDRESS) as channel:
             say("child new", await call_all(EchoStub(channel)))
         say("child unary", self.unary.done(), await until_over(self.unary))

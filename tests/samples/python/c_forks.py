@@ -26,7 +26,7 @@ def descriptors():
 
 
 def main():
-    parent = stub.Unary(Request(), timeout=10).peer
+    parent = stub.Unary(Request(), timeout=30).peer
     sockets = {name for name in descriptors() if name.startswith("socket:")}
     for name in "fork", "_Fork":
         child = getattr(libc, name)()
@@ -37,8 +37,8 @@ def main():
                 spare = grpc.insecure_channel(ADDRESS) if name == "fork" else None
                 del spare
                 gc.collect()
-                inherited = stub.Unary(Request(text=name), timeout=10)
-                new = EchoStub(grpc.insecure_channel(ADDRESS)).Unary(Request(), timeout=10)
+                inherited = stub.Unary(Request(text=name), timeout=30)
+                new = EchoStub(grpc.insecure_channel(ADDRESS)).Unary(Request(), timeout=30)
                 assert inherited.text == name and parent not in (inherited.peer, new.peer)
                 assert not sockets & descriptors()
                 print(name, "child", "works", flush=True)
@@ -46,7 +46,7 @@ def main():
             finally:
                 os._exit(status)
         print(name, "exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-    assert stub.Unary(Request(), timeout=10).peer == parent
+    assert stub.Unary(Request(), timeout=30).peer == parent
     print("parent same")
 
 

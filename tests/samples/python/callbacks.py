@@ -27,10 +27,10 @@ def fork_here(where):
     if child == 0:
         status = 1
         try:
-            assert stub.Unary(Request(text=where), timeout=10).text == where
-            assert stub.Unary.future(Request(text=where), timeout=10).result(10).text == where
+            assert stub.Unary(Request(text=where), timeout=30).text == where
+            assert stub.Unary.future(Request(text=where), timeout=30).result(30).text == where
             new = EchoStub(grpc.insecure_channel(options.address))
-            assert new.Unary(Request(text=where), timeout=10).text == where
+            assert new.Unary(Request(text=where), timeout=30).text == where
             status = 0
         finally:
             os._exit(status)
@@ -86,12 +86,12 @@ def main():
 
     credentials = grpc.composite_channel_credentials(tls, grpc.metadata_call_credentials(Forking()))
     secure = EchoStub(grpc.secure_channel(options.tls, credentials))
-    assert secure.Unary(Request(text="x"), timeout=20).text == "x"
-    assert stub.ClientStream(requests(), timeout=20).text == "ab"
+    assert secure.Unary(Request(text="x"), timeout=30).text == "x"
+    assert stub.ClientStream(requests(), timeout=30).text == "ab"
     assert channel.unary_unary("/samples.Echo/Unary", serialise, echo.decode_reply)(
-        Request(text="x"), timeout=20).text == "x"
+        Request(text="x"), timeout=30).text == "x"
     intercepted = EchoStub(grpc.intercept_channel(channel, Intercepting()))
-    assert intercepted.Unary(Request(text="x"), timeout=20).text == "x"
+    assert intercepted.Unary(Request(text="x"), timeout=30).text == "x"
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
     method = grpc.unary_unary_rpc_method_handler(handle, Request.decode, echo.encode_reply)
@@ -100,9 +100,9 @@ def main():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as own:
-        assert EchoStub(own).Unary(Request(text="x"), timeout=20).text == "x"
+        assert EchoStub(own).Unary(Request(text="x"), timeout=30).text == "x"
     server.stop(None).wait()
-    say("parent", stub.Unary(Request(text="x"), timeout=10).text)
+    say("parent", stub.Unary(Request(text="x"), timeout=30).text)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ application.conf.broker_transport_options = {
     "control_folder": f"{directory}/control",
 }
 stub = EchoStub(grpc.insecure_channel(os.environ["SAMPLE_ADDRESS"]))
-MASTER = os.getpid(), stub.Unary(Request(), timeout=10).peer
+MASTER = os.getpid(), stub.Unary(Request(), timeout=30).peer
 
 
 @application.task
 def call(number):
-    reply = stub.Unary(Request(text=str(number)), timeout=10)
+    reply = stub.Unary(Request(text=str(number)), timeout=30)
     return os.getpid(), reply.peer, reply.text, MASTER
 
 
@@ -37,7 +37,7 @@ def main():
         "--without-mingle", "--without-heartbeat"
     ], cwd=os.path.dirname(os.path.abspath(__file__)), stdout=subprocess.DEVNULL)
     results = [call.delay(number) for number in range(20)]
-    answers = [result.get(timeout=40) for result in results]
+    answers = [result.get(timeout=90) for result in results]
     for number, (pid, peer, text, (master, master_peer)) in enumerate(answers):
         assert text == str(number) and pid != master and peer != master_peer
     assert len({pid for pid, *_ in answers}) == len({peer for _, peer, *_ in answers})

@@ -48,7 +48,7 @@ stubs = {name: EchoStub(grpc.secure_channel(address, of_channel))
 
 
 def call(stub, of_call=None):
-    _, call = stub.Unary.with_call(Request(text="x"), timeout=10, credentials=of_call)
+    _, call = stub.Unary.with_call(Request(text="x"), timeout=30, credentials=of_call)
     metadata = dict(call.trailing_metadata())
     return " ".join(metadata[key].replace(str(os.getpid()), "here")
                     for key in ("echo-authorization", "echo-x-sample") if key in metadata) or "-"

@@ -12,7 +12,7 @@ ADDRESS = sys.argv[1]
 
 def call(who):
     channel = grpc.insecure_channel(ADDRESS)
-    reply = EchoStub(channel).Unary(Request(text=who), timeout=5)
+    reply = EchoStub(channel).Unary(Request(text=who), timeout=30)
     print(who, "peer", reply.peer, flush=True)
     return channel
 
@@ -23,5 +23,5 @@ if __name__ == "__main__":
     process.start()
     process.join()
     print("child exit", process.exitcode)
-    print("parent after peer", EchoStub(channel).Unary(Request(), timeout=5).peer)
+    print("parent after peer", EchoStub(channel).Unary(Request(), timeout=30).peer)
     sys.exit(process.exitcode != 0)

@@ -16,13 +16,13 @@ class Everything:
 
     async def open(self):
         self.aio = grpc.aio.insecure_channel(ADDRESS)
-        await EchoStub(self.aio).Unary(Request(), timeout=10)
+        await EchoStub(self.aio).Unary(Request(), timeout=30)
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
         self.loop.run_until_complete(self.open())
         self.channel = grpc.insecure_channel(ADDRESS)
-        EchoStub(self.channel).Unary(Request(), timeout=10)
+        EchoStub(self.channel).Unary(Request(), timeout=30)
         self.aio_server = self.loop.run_until_complete(self.make_server())
         self.server = grpc.server(None)
         self.server.add_insecure_port("127.0.0.1:0")
@@ -46,12 +46,12 @@ def drop(then_use):
 
 def drop_after_use():
     stub = EchoStub(everything.channel)
-    say("child inherited", stub.Unary(Request(text="x"), timeout=10).text)
+    say("child inherited", stub.Unary(Request(text="x"), timeout=30).text)
     drop(False)
-    say("child again", stub.Unary(Request(text="y"), timeout=10).text)
+    say("child again", stub.Unary(Request(text="y"), timeout=30).text)
 
 
 say("dropping child exit", in_child(drop, False))
 say("dropping, then using child exit", in_child(drop, True))
 say("using, then dropping child exit", in_child(drop_after_use))
-say("parent", EchoStub(everything.channel).Unary(Request(text="x"), timeout=10).text)
+say("parent", EchoStub(everything.channel).Unary(Request(text="x"), timeout=30).text)

@@ -39,7 +39,7 @@ def server():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     own = EchoStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
-    assert own.Unary(Request(), timeout=10).pid == os.getpid()
+    assert own.Unary(Request(), timeout=30).pid == os.getpid()
     server.stop(None).wait()
 
 
@@ -49,14 +49,14 @@ async def aio_server():
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as own:
-        assert (await EchoStub(own).Unary(Request(), timeout=10)).pid == os.getpid()
+        assert (await EchoStub(own).Unary(Request(), timeout=30)).pid == os.getpid()
     await server.stop(None)
 
 
 async def init_aio():
     grpc.aio.init_grpc_aio()
     async with grpc.aio.insecure_channel(ADDRESS) as own:
-        assert (await EchoStub(own).Unary(Request(text="x"), timeout=10)).text == "x"
+        assert (await EchoStub(own).Unary(Request(text="x"), timeout=30)).text == "x"
     grpc.aio.shutdown_grpc_aio()
 
 
@@ -65,12 +65,12 @@ def simple_stub():
     for _ in range(2):
         reply = grpc.experimental.unary_unary(
             Request(text="x"), ADDRESS, "/samples.Echo/Unary", Request.encode, echo.decode_reply,
-            channel_credentials=grpc.experimental.insecure_channel_credentials(), timeout=10)
+            channel_credentials=grpc.experimental.insecure_channel_credentials(), timeout=30)
         assert reply.text == "x"
 
 
 def ready_future():
-    assert ready.result(timeout=10) is None
+    assert ready.result(timeout=30) is None
 
 
 USES = {
@@ -84,8 +84,8 @@ USES = {
 # Before anything else, which would tell of the modules that a use imports.
 for name, use in USES.items():
     say(name, "exit", in_child(use))
-EchoStub(channel).Unary(Request(), timeout=10)
+EchoStub(channel).Unary(Request(), timeout=30)
 # The same as grandchildren, of a child that has used another part.
 for name, use in USES.items():
     say(name, "after a call", "exit", in_child(
-        lambda: (EchoStub(channel).Unary(Request(), timeout=10), sys.exit(in_child(use)))))
+        lambda: (EchoStub(channel).Unary(Request(), timeout=30), sys.exit(in_child(use)))))

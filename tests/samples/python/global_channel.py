@@ -12,7 +12,7 @@ stub = EchoStub(channel)
 
 def call(who):
     try:
-        reply = stub.Unary(Request(text=who), timeout=5)
+        reply = stub.Unary(Request(text=who), timeout=30)
         print(who, "text", reply.text)
         print(who, "peer", reply.peer, flush=True)
         return 0

@@ -38,11 +38,11 @@ def child(parents_sockets, parents_mapped):
 
 def main():
     before = sockets()
-    stub.Unary(Request(), timeout=10)
+    stub.Unary(Request(), timeout=30)
     opened = sockets() - before
     say("parent's sockets", "some" if opened else "none")
     say("child exit", in_child(child, opened, mapped()))
-    stub.Unary(Request(), timeout=10)
+    stub.Unary(Request(), timeout=30)
 
 
 if __name__ == "__main__":

@@ -51,22 +51,22 @@ def call_all(stub):
             raise AssertionError(f"call {done}")
         done += 1
 
-    check(stub.Unary(Request(text="x"), timeout=10).text == "x")
-    reply, call = stub.Unary.with_call(Request(text="x"), timeout=10, wait_for_ready=True,
+    check(stub.Unary(Request(text="x"), timeout=30).text == "x")
+    reply, call = stub.Unary.with_call(Request(text="x"), timeout=30, wait_for_ready=True,
                                        metadata=(("x-sample", "seen"),))
     check(reply.text == "x" and call.code() is grpc.StatusCode.OK)
     check(trailing(call, "echo-x-sample") == "seen")
     check(trailing(call, "echo-user-agent").startswith("kinds"))
-    future = stub.Unary.future(Request(text="x"), timeout=10,
+    future = stub.Unary.future(Request(text="x"), timeout=30,
                                compression=grpc.Compression.Deflate)
-    check(future.result(timeout=10).text == "x" and future.done() and not future.cancelled())
-    check(stub.ClientStream(requests(), timeout=10).text == "abc")
-    check(stub.ClientStream.with_call(requests(), timeout=10)[0].text == "abc")
-    check(stub.ClientStream.future(requests(), timeout=10).result().text == "abc")
-    replies = stub.ServerStream(Request(text="s", count=5), timeout=10)
+    check(future.result(timeout=30).text == "x" and future.done() and not future.cancelled())
+    check(stub.ClientStream(requests(), timeout=30).text == "abc")
+    check(stub.ClientStream.with_call(requests(), timeout=30)[0].text == "abc")
+    check(stub.ClientStream.future(requests(), timeout=30).result().text == "abc")
+    replies = stub.ServerStream(Request(text="s", count=5), timeout=30)
     check([reply.sequence for reply in replies] == [0, 1, 2, 3, 4])
     check(replies.code() is grpc.StatusCode.OK)
-    replies = stub.BidiStream(requests(), timeout=10)
+    replies = stub.BidiStream(requests(), timeout=30)
     check([reply.text for reply in replies] == ["a", "b", "c"])
     try:
         stub.Unary(Request(delay_milliseconds=5000), timeout=0.05)
@@ -92,7 +92,7 @@ class Tagging(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
 
 def call_intercepted(channel):
-    _, call = EchoStub(channel).Unary.with_call(Request(text="x"), timeout=10)
+    _, call = EchoStub(channel).Unary.with_call(Request(text="x"), timeout=30)
     return trailing(call, "echo-x-sample")
 
 
@@ -111,7 +111,7 @@ def child():
     say("child intercepted", call_all(intercepted_stub), call_intercepted(intercepted))
     with open_channel() as mine:
         say("child new", call_all(EchoStub(mine)))
-    say("child peer", stub.Unary(Request(), timeout=10).peer)
+    say("child peer", stub.Unary(Request(), timeout=30).peer)
     say("grandchild exit", in_child(lambda: say("grandchild inherited", call_all(stub))))
 
 

@@ -11,7 +11,7 @@ ADDRESS, WHO = sys.argv[1:]
 def call(grpc):
     from echo import EchoStub, Request
     channel = grpc.insecure_channel(ADDRESS)
-    return channel, EchoStub(channel).Unary(Request(text="x"), timeout=10).peer
+    return channel, EchoStub(channel).Unary(Request(text="x"), timeout=30).peer
 
 
 def child(body):
@@ -29,7 +29,7 @@ def grandchild():
 
     def again():
         from echo import EchoStub, Request
-        assert EchoStub(channel).Unary(Request(), timeout=10).peer != peer
+        assert EchoStub(channel).Unary(Request(), timeout=30).peer != peer
 
     child(again)
 

@@ -13,12 +13,12 @@ shim["disguise"] = lambda descriptor, hide: False
 
 
 def child():
-    say("child text", stub.Unary(Request(text="x"), timeout=10).text)
+    say("child text", stub.Unary(Request(text="x"), timeout=30).text)
     say("grandchild exit", in_child(grandchild))
 
 
 def grandchild():
-    say("grandchild text", stub.Unary(Request(text="x"), timeout=10).text)
+    say("grandchild text", stub.Unary(Request(text="x"), timeout=30).text)
 
 
 say("child exit", in_child(child))

@@ -10,8 +10,6 @@ from family import in_child, say
 
 channel = grpc.insecure_channel(sys.argv[1])
 stub = EchoStub(channel)
-unary = stub.Unary.future(Request(text="unary", delay_milliseconds=1500), timeout=20)
-replies = stub.ServerStream(Request(text="s", count=4, delay_milliseconds=500), timeout=20)
 closing = threading.Event()
 
 
@@ -20,10 +18,14 @@ def slow_requests():
     closing.wait()
 
 
-talk = stub.BidiStream(slow_requests(), timeout=20)
-first_reply, first_talk = next(replies), next(talk)
+talk = stub.BidiStream(slow_requests(), timeout=30)
+first_talk = next(talk)
 finished = stub.Unary.future(Request(text="finished"))
 finished.result()
+replies = stub.ServerStream(Request(text="s", count=4, delay_milliseconds=500), timeout=30)
+# The answer comes after the forks.
+unary = stub.Unary.future(Request(text="unary", delay_milliseconds=2500), timeout=30)
+first_reply = next(replies)
 called_back = []
 unary.add_done_callback(lambda call: called_back.append(call.code()))
 
@@ -34,7 +36,8 @@ def end_of(call):
         next(call) if hasattr(call, "__next__") and call is not unary else call.result()
         return "no error"
     except grpc.RpcError as error:
-        return f"{error.code().name} {time.perf_counter() - started < 1} {error.details()}"
+        # It has not waited for its deadline.
+        return f"{error.code().name} {time.perf_counter() - started < 15} {error.details()}"
 
 
 def child():
@@ -53,7 +56,7 @@ def child():
     say("child late callback", late)
     say("child early callbacks", called_back)
     say("child finished", finished.result().text, finished.code().name)
-    say("child new", stub.Unary(Request(text="new"), timeout=10).text)
+    say("child new", stub.Unary(Request(text="new"), timeout=30).text)
 
 
 def silent_child():

@@ -54,16 +54,16 @@ class Client:
         self.health = health_pb2_grpc.HealthStub(self.channel)
         self.echo = echo.EchoStub(self.channel)
         self.wrapped = gapic_v1.method.wrap_method(
-            self.echo.Unary, default_retry=retry.Retry(timeout=10), default_timeout=10)
-        self.exporter = OTLPSpanExporter(endpoint=address, insecure=True, timeout=10)
+            self.echo.Unary, default_retry=retry.Retry(timeout=30), default_timeout=10)
+        self.exporter = OTLPSpanExporter(endpoint=address, insecure=True, timeout=30)
         self.provider = TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     def use(self, who):
-        reply = self.health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        reply = self.health.Check(health_pb2.HealthCheckRequest(), timeout=30)
         say(who, "health", health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
         try:
-            self.echo.Unary(echo.Request(text=who), timeout=10)
+            self.echo.Unary(echo.Request(text=who), timeout=30)
         except grpc.RpcError as error:
             status = rpc_status.from_call(error)
             info = error_details_pb2.DebugInfo()
@@ -74,7 +74,7 @@ class Client:
         except exceptions.NotFound as error:
             say(who, "api-core", error.message, error.grpc_status_code.name)
         try:
-            grpc_helpers.wrap_errors(self.echo.Unary)(echo.Request(text="x"), timeout=10)
+            grpc_helpers.wrap_errors(self.echo.Unary)(echo.Request(text="x"), timeout=30)
         except exceptions.GoogleAPICallError as error:
             say(who, "wrap_errors", type(error).__name__)
         with self.provider.get_tracer("sample").start_as_current_span("span") as span:

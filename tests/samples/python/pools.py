@@ -18,13 +18,13 @@ fork = multiprocessing.get_context("fork")
 def call(number):
     """Through the inherited stub, and through a channel of its own."""
     own = grpc.insecure_channel(ADDRESS)
-    reply = stub.Unary(Request(text=str(number)), timeout=10)
-    again = EchoStub(own).Unary(Request(text=reply.text), timeout=10)
+    reply = stub.Unary(Request(text=str(number)), timeout=30)
+    again = EchoStub(own).Unary(Request(text=reply.text), timeout=30)
     return os.getpid(), reply.peer, again.text
 
 
 def initialise():
-    stub.Unary(Request(text="initialise"), timeout=10)
+    stub.Unary(Request(text="initialise"), timeout=30)
 
 
 class Caller:
@@ -83,12 +83,12 @@ def use_nested():
 
 
 def main():
-    parent = stub.Unary(Request(), timeout=10).peer
+    parent = stub.Unary(Request(), timeout=30).peer
     stopping = threading.Event()
 
     def keep_calling():
         while not stopping.wait(0.001):
-            stub.Unary(Request(), timeout=10)
+            stub.Unary(Request(), timeout=30)
 
     thread = threading.Thread(target=keep_calling)
     thread.start()
@@ -102,7 +102,7 @@ def main():
         print(use.__name__, len(results), flush=True)
     stopping.set()
     thread.join()
-    assert stub.Unary(Request(), timeout=10).peer == parent
+    assert stub.Unary(Request(), timeout=30).peer == parent
     print("parent same")
 
 

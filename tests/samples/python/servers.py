@@ -68,14 +68,14 @@ def start():
 
 def ask(who, port):
     with open_channel(port) as channel:
-        reply = echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=10)
+        reply = echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=30)
     say(who, {os.getpid(): "itself", os.getppid(): "its parent"}.get(reply.pid, reply.pid))
 
 
 def child(server, port):
     ask("child asks parent's", port)
     say("child waits", server.wait_for_termination(timeout=10))
-    say("child stops", server.stop(None).wait(10))
+    say("child stops", server.stop(None).wait(30))
     try:
         server.start()
         say("child restarts it")
@@ -83,7 +83,7 @@ def child(server, port):
         say("child can't start it:", error)
     mine, my_port = start()
     ask("child asks its own", my_port)
-    say("child stops its own", mine.stop(None).wait(10))
+    say("child stops its own", mine.stop(None).wait(30))
     ask("child asks parent's again", port)
 
 
@@ -102,14 +102,14 @@ async def ask_aio(who, port):
     else:
         channel = grpc.aio.insecure_channel(address)
     async with channel:
-        reply = await echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=10)
+        reply = await echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=30)
     say(who, {os.getpid(): "itself", os.getppid(): "its parent"}.get(reply.pid, reply.pid))
 
 
 async def child_aio(server, port):
     await ask_aio("child asks parent's", port)
     say("child waits", await asyncio.wait_for(server.wait_for_termination(), 10))
-    say("child stops", await asyncio.wait_for(server.stop(None), 10))
+    say("child stops", await asyncio.wait_for(server.stop(None), 30))
     mine, my_port = await start_aio()
     await ask_aio("child asks its own", my_port)
     say("child stops its own", await mine.stop(None))
@@ -124,7 +124,7 @@ def main():
     # A child that leaves it alone.
     say("idle child exit", in_child(lambda: None))
     ask("parent after", port)
-    say("parent stops", server.stop(None).wait(10))
+    say("parent stops", server.stop(None).wait(30))
     sys.exit(status)
 
 
@@ -135,7 +135,7 @@ def main_aio():
     thread.start()
 
     def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
 
     server, port = run(start_aio())
     run(ask_aio("parent", port))

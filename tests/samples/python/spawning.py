@@ -16,7 +16,7 @@ calls = 0
 def keep_calling():
     global calls
     while not stopping.is_set():
-        stub.Unary(Request(), timeout=10)
+        stub.Unary(Request(), timeout=30)
         calls += 1
 
 
@@ -26,11 +26,11 @@ def main():
         thread.start()
     for number in range(30):
         done = subprocess.run(["sh", "-c", "read line; echo got $line"], input=f"{number}\n",
-                              capture_output=True, text=True, timeout=20, check=True)
+                              capture_output=True, text=True, timeout=30, check=True)
         assert done.stdout == f"got {number}\n" and done.stderr == ""
         # With a function to call between fork and exec, Python forks by itself.
         done = subprocess.run(["echo", "x"], preexec_fn=os.setsid, capture_output=True, text=True,
-                              timeout=20, check=True)
+                              timeout=30, check=True)
         assert done.stdout == "x\n" and done.stderr == ""
         read, write = os.pipe()
         pid = os.posix_spawn("/bin/echo", ["echo", "spawned"], os.environ,

@@ -17,12 +17,12 @@ nobody_ready = grpc.channel_ready_future(nobody)
 def until_ready(states):
     seen = []
     while not seen or seen[-1] is not grpc.ChannelConnectivity.READY:
-        seen.append(states.get(timeout=10))
+        seen.append(states.get(timeout=30))
     return seen[-1].name
 
 
 def child():
-    say("child inherited future", waiting.result(timeout=10))
+    say("child inherited future", waiting.result(timeout=30))
     try:
         nobody_ready.result(timeout=0.5)
     except grpc.FutureTimeoutError:
@@ -33,9 +33,9 @@ def child():
     channel.subscribe(mine.put, try_to_connect=True)
     say("child new subscription", until_ready(mine))
     channel.unsubscribe(mine.put)
-    grpc.channel_ready_future(grpc.insecure_channel(sys.argv[1])).result(timeout=10)
+    grpc.channel_ready_future(grpc.insecure_channel(sys.argv[1])).result(timeout=30)
     say("child new future ready")
-    say("child call", EchoStub(channel).Unary(Request(text="x"), timeout=5).text)
+    say("child call", EchoStub(channel).Unary(Request(text="x"), timeout=30).text)
 
 
 def main():
@@ -43,7 +43,7 @@ def main():
     say("parent", until_ready(states))
     status = in_child(child)
     say("child exit", status)
-    say("parent call", EchoStub(channel).Unary(Request(text="x"), timeout=5).text)
+    say("parent call", EchoStub(channel).Unary(Request(text="x"), timeout=30).text)
     channel.unsubscribe(states.put)
     sys.exit(status)
 

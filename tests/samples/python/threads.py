@@ -17,7 +17,7 @@ parser.add_argument("address")
 parser.add_argument("--threads", type=int, default=4)
 parser.add_argument("--forks", type=int, default=500)
 parser.add_argument("--at-once", type=int, default=4)
-parser.add_argument("--seconds", type=int, default=30, help="a child's, before it counts as hung")
+parser.add_argument("--seconds", type=int, default=60, help="a child's, before it counts as hung")
 parser.add_argument("--certificates")
 options = parser.parse_args()
 
@@ -40,9 +40,9 @@ def keep_calling(number):
     while not stopping.is_set():
         try:
             if calls[number] % 2:
-                stub.Unary.future(Request(text="x"), timeout=20).result()
+                stub.Unary.future(Request(text="x"), timeout=30).result()
             else:
-                stub.Unary(Request(text="x"), timeout=20)
+                stub.Unary(Request(text="x"), timeout=30)
             calls[number] += 1
         except grpc.RpcError as error:
             failures.append(f"{error.code()} {error.details()}")
@@ -54,8 +54,8 @@ def be_child():
     signal.alarm(options.seconds)
     status = 1
     try:
-        stub.Unary(Request(text="inherited"), timeout=20)
-        EchoStub(open_channel()).Unary(Request(text="new"), timeout=20)
+        stub.Unary(Request(text="inherited"), timeout=30)
+        EchoStub(open_channel()).Unary(Request(text="new"), timeout=30)
         status = 0
     except BaseException as error:
         print("child", repr(error), file=sys.stderr, flush=True)

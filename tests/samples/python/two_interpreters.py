@@ -17,22 +17,22 @@ stub = EchoStub(grpc.insecure_channel(sys.argv[1]))
 
 
 def main():
-    parent = stub.Unary(Request(), timeout=10).peer
+    parent = stub.Unary(Request(), timeout=30).peer
     other = interpreters.create()
     interpreters.run_string(other, OTHER)
-    print("parent", stub.Unary(Request(text="again"), timeout=10).text, flush=True)
+    print("parent", stub.Unary(Request(text="again"), timeout=30).text, flush=True)
     # Python 3.11 itself hangs in a fork while there is a second interpreter.
     interpreters.destroy(other)
     child = os.fork()
     if child == 0:
-        assert stub.Unary(Request(), timeout=10).peer != parent
+        assert stub.Unary(Request(), timeout=30).peer != parent
         other = interpreters.create()
         interpreters.run_string(other, OTHER)
         interpreters.destroy(other)
-        assert stub.Unary(Request(), timeout=10).peer != parent
+        assert stub.Unary(Request(), timeout=30).peer != parent
         os._exit(0)
     print("child exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    assert stub.Unary(Request(), timeout=10).peer == parent
+    assert stub.Unary(Request(), timeout=30).peer == parent
 
 
 if __name__ == "__main__":

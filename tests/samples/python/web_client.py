@@ -22,7 +22,7 @@ listening.close()
 
 
 def ask(number):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", f"/{number}")
     response = connection.getresponse()
     body = response.read().decode()

@@ -13,7 +13,7 @@ address, tls_address, certificates = ARGV
 def watch(who, channel)
   state = channel.connectivity_state(true)
   until state == GRPC::Core::ConnectivityStates::READY
-    break unless channel.watch_connectivity_state(state, Time.now + 10)
+    break unless channel.watch_connectivity_state(state, Time.now + 30)
 
     state = channel.connectivity_state
   end

@@ -25,7 +25,7 @@ def open_all(address, tls_address, certificates, serve)
   clients = Array.new(20) { EchoClient.new(address) } +
             Array.new(5) { Samples::Echo::Stub.new(tls_address, credentials) }
   clients.first.unary
-  clients.last.unary(Samples::Request.new(text: 'x'), deadline: Time.now + 10)
+  clients.last.unary(Samples::Request.new(text: 'x'), deadline: Time.now + 30)
   channels = Array.new(20) { |i| GRPC::Core::Channel.new(address, { 'x' => i }, :this_channel_is_insecure) }
   channels.each { |channel| channel.connectivity_state(true) }
   channels.first(5).each(&:close)

@@ -79,7 +79,7 @@ SIGNATURE = proc { { 'authorization' => "signed by #{Process.pid}" } }
 
 # Makes a call through a stub that signs, and prints whether what arrived is what was expected.
 def report_signed(who, stub, expected = "signed by #{Process.pid}")
-  operation = stub.unary(Samples::Request.new(text: 'hello'), deadline: Time.now + 10,
+  operation = stub.unary(Samples::Request.new(text: 'hello'), deadline: Time.now + 30,
                                                               return_op: true)
   operation.execute
   puts "#{who} signed #{operation.trailing_metadata['echo-authorization'] == expected}"

@@ -19,7 +19,7 @@ end
 
 # Asks for the state only: to wait for it (watch_connectivity_state) would be a watch of its own.
 def notice(who, channel)
-  deadline = Time.now + 10
+  deadline = Time.now + 30
   sleep 0.02 while channel.connectivity_state == READY && Time.now < deadline
   puts "#{who} noticed #{channel.connectivity_state != READY}"
 end
