@@ -71,26 +71,37 @@ serve_redis() { # bare|preloaded
         --appendonly yes --appendfsync no --enable-debug-command local &
     pid=$!
     client() { redis-cli -s "$place/socket" "$@"; }
+    # Nothing scheduled either, which would begin while something else is looked at.
+    await_idle() {
+        until [[ $(client info persistence | tr -d '\r' |
+            grep -cE '^(rdb_bgsave_in_progress|aof_rewrite_in_progress|aof_rewrite_scheduled):0') -eq 3 ]]; do
+            kill -0 "$pid" || return 1
+            sleep 0.02
+        done
+    }
+    # Without the connections of the moment.
+    files() { readlink /proc/"$(cat "$place/pid")"/fd/* | grep -v ^socket: | sed 's/:\[.*//; s/.*\///; s/[0-9]//g' | sort | uniq -c; }
     until [[ $(client ping 2>/dev/null) == PONG ]]; do kill -0 "$pid" || return 1; sleep 0.05; done
     seq 2000 | sed 's/.*/SET key:& value:&/' | client >/dev/null
     redis-benchmark -s "$place/socket" -t incr,lpush,hset -n 5000 -c 20 -q >/dev/null &
     local load=$!
     # A child each, while the load lasts.
     for _ in {1..5}; do
-        client bgsave schedule >/dev/null
+        client bgsave >/dev/null
+        await_idle
         client bgrewriteaof >/dev/null
-        sleep 0.05
+        await_idle
     done
     wait "$load"
-    until [[ $(client info persistence | tr -d '\r' | grep -cE '^(rdb_bgsave|aof_rewrite)_in_progress:0') -eq 2 ]]; do
-        kill -0 "$pid" || return 1
-        sleep 0.05
-    done
     client info persistence | tr -d '\r' | grep -E 'last_(bgsave|bgrewrite)_status'
     client dbsize
     client debug digest
-    # Without the connections of the moment.
-    readlink /proc/"$(cat "$place/pid")"/fd/* | grep -v ^socket: | sed 's/:\[.*//; s/.*\///; s/[0-9]//g' | sort | uniq -c
+    # A thread of redis' closes the file that was replaced.
+    until [[ $(files | grep -F .aof) == *' 1 '* && $(files | grep -cF .aof) -eq 1 ]]; do
+        kill -0 "$pid" || return 1
+        sleep 0.02
+    done
+    files
     client shutdown nosave
     wait "$pid"
     echo "status $?"

@@ -13,10 +13,12 @@ wait
 cat job.* | sort -n | paste -sd' '
 trap 'echo trapped' USR1
 kill -USR1 $$
-coproc reader { read -r line; echo "got $line"; }
+# It stays until its input ends: bash forgets the descriptors of a coprocess that has gone.
+coproc reader { read -r line; echo "got $line"; cat; }
 echo question >&"${reader[1]}"
 read -r answer <&"${reader[0]}"
 echo "$answer"
+eval "exec ${reader[1]}>&-"
 for i in {1..50}; do /bin/true; done
 echo kept >&7
 exec 7>&-

@@ -72,8 +72,12 @@ class Stream : public grpc::ClientBidiReactor<legacy::Request, legacy::Reply> {
 
     std::string Exchange(const std::string &text) {
         read_ = std::make_unique<Event>();
+        written_ = std::make_unique<Event>();
         request_.set_text(text);
         StartWrite(&request_);
+        // The echo may be there before the write has ended, and another one must not begin until
+        // then.
+        written_->Await();
         read_->Await();
         std::string answer = text_;
         StartRead(&reply_);
@@ -98,6 +102,12 @@ class Stream : public grpc::ClientBidiReactor<legacy::Request, legacy::Reply> {
         }
     }
 
+    void OnWriteDone(bool ok) override {
+        if (ok) {
+            written_->Happen();
+        }
+    }
+
     void OnDone(const grpc::Status &status) override {
         status_ = status;
         done_.Happen();
@@ -110,6 +120,7 @@ class Stream : public grpc::ClientBidiReactor<legacy::Request, legacy::Reply> {
     std::string text_;
     grpc::Status status_;
     std::unique_ptr<Event> read_;
+    std::unique_ptr<Event> written_;
     Event done_;
 };
 
