@@ -9,64 +9,20 @@
 #include "core/process.h"
 #include "core/static_images.h"
 #include "python_module.h"
-#include "runtime/python_symbols.h"
+#include "runtime/python_copy.h"
+#include "runtime/python_interpreter.h"
+#include "runtime/python_names.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char init_symbol[] = "PyInit_cygrpc";
 
-#define MEMBER(result, name, parameters) result(*name) parameters;
-
-// All that is known of the interpreter; on the heap, since most programs have none.
-struct interpreter {
-    PYTHON_SYMBOLS(MEMBER)
-    const void *module_type;
-    void *state;         // the (sub)interpreter that imported grpc
-    PyObject *on_import; // revival.py's function; NULL until it is brought in
-    struct image newest; // the copy of cygrpc that was loaded last
-    bool working;        // our own imports meanwhile
-    bool failed;
-    bool replaces_handlers;
-};
-static struct interpreter *_Atomic interpreter;
+struct interpreter *_Atomic python_interpreter;
 
 static bool started;
 const void *_Atomic python_last_library;
-
-// --- objects -----------------------------------------------------------------------------------
-
-// How objects and types begin (Include/object.h, cpython/object.h). The same in all versions of
-// CPython 3, but in those without a global interpreter lock; `has_known_layout` looks.
-struct python_object {
-    ssize_t references;
-    struct python_type *type;
-};
-struct python_type {
-    struct python_object head;
-    ssize_t size;
-    const char *name;
-    ssize_t basic_size;
-    ssize_t item_size;
-    void (*deallocate)(PyObject *object);
-    void *slots[25];
-    struct python_type *base;
-};
-
-static bool has_known_layout(const struct image *image) {
-    const struct python_type *number = image_symbol(image, "PyLong_Type");
-    const struct python_type *truth = image_symbol(image, "PyBool_Type");
-    const struct python_type *type = image_symbol(image, "PyType_Type");
-    return number != NULL && truth != NULL && number->head.type == type &&
-           strcmp(truth->name, "bool") == 0 && truth->base == number && number->item_size == 4 &&
-           truth->deallocate != NULL;
-}
 
 // --- guarded types -----------------------------------------------------------------------------
 
@@ -100,7 +56,7 @@ static void deallocate(PyObject *object) {
     if (found->generation == process_generation() && atomic_load(process_runtime_ready()) != 0)
         found->deallocate(object);
     else
-        atomic_load(&interpreter)->Py_IncRef(object);
+        atomic_load(&python_interpreter)->Py_IncRef(object);
 }
 
 static bool contains(const struct image *image, void (*function)(PyObject *)) {
@@ -109,7 +65,7 @@ static bool contains(const struct image *image, void (*function)(PyObject *)) {
 
 // guard(type): True where the type's objects are freed by code of cygrpc.
 static PyObject *guard(PyObject *self, PyObject *argument) {
-    struct interpreter *python = atomic_load(&interpreter);
+    struct interpreter *python = atomic_load(&python_interpreter);
     struct python_type *type = (struct python_type *)argument;
     (void)self;
     if (!contains(&python->newest, type->deallocate))
@@ -129,14 +85,14 @@ static PyObject *guard(PyObject *self, PyObject *argument) {
 static PyObject *begin_child(PyObject *self, PyObject *arguments) {
     (void)self;
     (void)arguments;
-    return atomic_load(&interpreter)->PyLong_FromUnsignedLong(process_begin_child());
+    return atomic_load(&python_interpreter)->PyLong_FromUnsignedLong(process_begin_child());
 }
 
 // generation(): how many forks lie behind this process.
 static PyObject *generation(PyObject *self, PyObject *arguments) {
     (void)self;
     (void)arguments;
-    return atomic_load(&interpreter)->PyLong_FromUnsignedLong(process_generation());
+    return atomic_load(&python_interpreter)->PyLong_FromUnsignedLong(process_generation());
 }
 
 // count_channel(), count_call(): one was rebuilt, one is over.
@@ -144,201 +100,20 @@ static PyObject *count_channel(PyObject *self, PyObject *arguments) {
     (void)self;
     (void)arguments;
     counters_add(COUNTER_channels_rebuilt, 1);
-    return atomic_load(&interpreter)->PyBool_FromLong(true);
+    return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
 static PyObject *count_call(PyObject *self, PyObject *arguments) {
     (void)self;
     (void)arguments;
     counters_add(COUNTER_calls_cancelled, 1);
-    return atomic_load(&interpreter)->PyBool_FromLong(true);
-}
-
-// Puts the original file's pages in the place of the copy's, where both are the same and are never
-// written to, and gives the copy's back.
-static size_t share(const struct image *image, int original, int copy) {
-    size_t page = (size_t)getpagesize(), shared = 0;
-    for (size_t i = 0; i < image->header_count; i++) {
-        const ElfW(Phdr) *header = &image->headers[i];
-        if (header->p_type != PT_LOAD || (header->p_flags & PF_W) != 0)
-            continue;
-        uintptr_t start = (image->base + header->p_vaddr) & ~(page - 1);
-        uintptr_t end = (image->base + header->p_vaddr + header->p_filesz + page - 1) & ~(page - 1);
-        off_t offset = (off_t)(header->p_offset & ~(page - 1));
-        int protection = PROT_READ | ((header->p_flags & PF_X) != 0 ? PROT_EXEC : 0);
-        if (mmap((void *)start, end - start, protection, MAP_PRIVATE | MAP_FIXED, original,
-                 offset) == MAP_FAILED)
-            break;
-        // The last page may hold the beginning of the data, which stays the copy's.
-        size_t whole = (header->p_offset + header->p_filesz) & ~(page - 1);
-        if (whole > (size_t)offset)
-            (void)fallocate(copy, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
-                            (off_t)(whole - (size_t)offset));
-        shared += end - start;
-    }
-    return shared;
-}
-
-// share_code((original, copy)): two descriptors; the copy was just imported. Returns the number of
-// bytes that are shared.
-static PyObject *share_code(PyObject *self, PyObject *arguments) {
-    struct interpreter *python = atomic_load(&interpreter);
-    (void)self;
-    int original = (int)python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 0));
-    int copy = (int)python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 1));
-    return python->PyLong_FromUnsignedLong(share(&python->newest, original, copy));
-}
-
-// The loader knows a file that is loaded by its device and inode (struct r_file_id), which it keeps
-// behind the part of struct link_map that <link.h> shows: at byte 968 in glibc 2.36, in other
-// places in others, so it is looked for. With another inode there the same file is loaded once
-// more, with its code shared, at no cost: a copy of it takes 3 to 8 ms.
-#define LINK_MAP_SEARCHED 1088 // bytes; it has more
-struct file_identity {
-    uint64_t device;
-    uint64_t inode;
-};
-
-static struct file_identity *find_identity(struct link_map *map, const struct stat *file) {
-    struct file_identity *found = NULL;
-    for (size_t at = sizeof(*map); at + sizeof(*found) <= LINK_MAP_SEARCHED; at += sizeof(void *)) {
-        struct file_identity *candidate = (struct file_identity *)((char *)map + at);
-        if (candidate->device == file->st_dev &&
-            (candidate->inode == file->st_ino || candidate->inode == ~file->st_ino)) {
-            if (found != NULL)
-                return NULL;
-            found = candidate;
-        }
-    }
-    return found;
-}
-
-// Changes or restores what the loader keeps of the file, however often it is loaded; returns how
-// often that is, as far as it is found.
-static size_t disguise_all(const struct stat *file, bool hide) {
-    size_t count = 0;
-    for (struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next) {
-        struct file_identity *identity = find_identity(map, file);
-        if (identity == NULL)
-            continue;
-        identity->inode = hide ? ~file->st_ino : file->st_ino;
-        count++;
-    }
-    return count;
-}
-
-// disguise((descriptor, hide)): False where the file can't be loaded once more by it.
-static PyObject *disguise(PyObject *self, PyObject *arguments) {
-    struct interpreter *python = atomic_load(&interpreter);
-    struct stat file;
-    (void)self;
-    int descriptor = (int)python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 0));
-    bool hide = python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 1)) != 0;
-    bool done = fstat(descriptor, &file) == 0 && disguise_all(&file, hide) > 0;
-    return python->PyBool_FromLong(done);
-}
-
-// --- looking through modules -------------------------------------------------------------------
-
-// Objects that are looked for: an open hash table of their addresses.
-struct wanted {
-    const void **slots;
-    size_t mask;
-};
-
-// Where the object is, or would be.
-static const void **slot_of(const struct wanted *wanted, const void *object) {
-    size_t at = (size_t)(((uintptr_t)object >> 4) * 0x9E3779B97F4A7C15u >> 32) & wanted->mask;
-    while (wanted->slots[at] != NULL && wanted->slots[at] != object)
-        at = (at + 1) & wanted->mask;
-    return &wanted->slots[at];
-}
-
-static bool is_wanted(const struct wanted *wanted, const void *object) {
-    return *slot_of(wanted, object) != NULL;
-}
-
-static bool make_wanted(struct interpreter *python, PyObject *objects, struct wanted *wanted) {
-    ssize_t count = python->PyTuple_Size(objects);
-    size_t capacity = 16;
-    while (capacity < 4 * (size_t)count)
-        capacity *= 2;
-    wanted->mask = capacity - 1;
-    wanted->slots = calloc(capacity, sizeof(*wanted->slots));
-    if (wanted->slots == NULL)
-        return false;
-    for (ssize_t i = 0; i < count; i++) {
-        const void *object = python->PyTuple_GetItem(objects, i);
-        *slot_of(wanted, object) = object;
-    }
-    return true;
-}
-
-// Takes over the reference to the entry.
-static bool append(struct interpreter *python, PyObject *list, PyObject *entry) {
-    bool done = entry != NULL && python->PyList_Append(list, entry) == 0;
-    if (entry != NULL)
-        python->Py_DecRef(entry);
-    return done;
-}
-
-static bool is_grpcs(struct interpreter *python, PyObject *module_name) {
-    const char *text = python->PyUnicode_AsUTF8AndSize(module_name, NULL);
-    return text != NULL && (strcmp(text, "grpc") == 0 || strncmp(text, "grpc.", 5) == 0);
-}
-
-static bool find_in_module(struct interpreter *python, const struct wanted *wanted, bool by_type,
-                           PyObject *names, PyObject *found) {
-    PyObject *name, *value;
-    for (ssize_t position = 0; python->PyDict_Next(names, &position, &name, &value);) {
-        if ((is_wanted(wanted, value) || (by_type && is_wanted(wanted, value->type))) &&
-            !append(python, found, python->PyTuple_Pack(2, names, name)))
-            return false;
-    }
-    return true;
-}
-
-static bool find_in_modules(struct interpreter *python, const struct wanted *wanted,
-                            PyObject *found) {
-    PyObject *module_name, *module, *modules = python->PyImport_GetModuleDict();
-    for (ssize_t position = 0; python->PyDict_Next(modules, &position, &module_name, &module);) {
-        if (python->PyType_IsSubtype(module->type, python->module_type) &&
-            !find_in_module(python, wanted, is_grpcs(python, module_name),
-                            python->PyModule_GetDict(module), found))
-            return false;
-    }
-    return true;
-}
-
-// find_names(objects...): where modules have a name for one of these objects, and grpc's modules
-// for an object of which one of these is the type: a list of (the module's dictionary, name).
-// Python code that looks through all modules counts references to all that it meets, and so copies
-// the pages that fork() shares: 1.5 ms in a small program, more in a large one. No garbage must be
-// collected meanwhile, which may run the program's code.
-static PyObject *find_names(PyObject *self, PyObject *objects) {
-    struct interpreter *python = atomic_load(&interpreter);
-    struct wanted wanted;
-    (void)self;
-    PyObject *found = python->PyList_New(0);
-    if (found == NULL)
-        return NULL;
-    bool done = false;
-    if (make_wanted(python, objects, &wanted)) {
-        done = find_in_modules(python, &wanted, found);
-        free(wanted.slots);
-    } else {
-        python->PyErr_NoMemory();
-    }
-    if (done)
-        return found;
-    python->Py_DecRef(found);
-    return NULL;
+    return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
 // --- what revival.py tells ---------------------------------------------------------------------
 
 static void log_text(enum log_level level, PyObject *object) {
-    struct interpreter *python = atomic_load(&interpreter);
+    struct interpreter *python = atomic_load(&python_interpreter);
     PyObject *text = python->PyUnicode_AsUTF8String(object);
     if (text == NULL)
         return;
@@ -349,13 +124,13 @@ static void log_text(enum log_level level, PyObject *object) {
 static PyObject *tell(PyObject *self, PyObject *text) {
     (void)self;
     log_text(LOG_ERROR, text);
-    return atomic_load(&interpreter)->PyBool_FromLong(true);
+    return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
 static PyObject *inform(PyObject *self, PyObject *text) {
     (void)self;
     log_text(LOG_DEBUG, text);
-    return atomic_load(&interpreter)->PyBool_FromLong(true);
+    return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
 static void give_up(struct interpreter *python) {
@@ -367,7 +142,7 @@ static void give_up(struct interpreter *python) {
 
 // leave_alone(): cygrpc's own at-fork handlers are to work as ever.
 static PyObject *leave_alone(PyObject *self, PyObject *arguments) {
-    struct interpreter *python = atomic_load(&interpreter);
+    struct interpreter *python = atomic_load(&python_interpreter);
     (void)self;
     (void)arguments;
     give_up(python);
@@ -391,9 +166,9 @@ static struct method methods[] = {
     {"generation", generation, WITHOUT_ARGUMENTS, NULL},
     {"count_channel", count_channel, WITHOUT_ARGUMENTS, NULL},
     {"count_call", count_call, WITHOUT_ARGUMENTS, NULL},
-    {"disguise", disguise, WITH_ARGUMENTS, NULL},
-    {"share_code", share_code, WITH_ARGUMENTS, NULL},
-    {"find_names", find_names, WITH_ARGUMENTS, NULL},
+    {"disguise", python_disguise, WITH_ARGUMENTS, NULL},
+    {"share_code", python_share_code, WITH_ARGUMENTS, NULL},
+    {"find_names", python_find_names, WITH_ARGUMENTS, NULL},
     {"tell", tell, WITH_ONE_ARGUMENT, NULL},
     {"inform", inform, WITH_ONE_ARGUMENT, NULL},
     {"leave_alone", leave_alone, WITHOUT_ARGUMENTS, NULL},
@@ -482,6 +257,15 @@ static int audit(const char *event, PyObject *arguments, void *context) {
 
 // --- noticing cygrpc ---------------------------------------------------------------------------
 
+static bool has_known_layout(const struct image *image) {
+    const struct python_type *number = image_symbol(image, "PyLong_Type");
+    const struct python_type *truth = image_symbol(image, "PyBool_Type");
+    const struct python_type *type = image_symbol(image, "PyType_Type");
+    return number != NULL && truth != NULL && number->head.type == type &&
+           strcmp(truth->name, "bool") == 0 && truth->base == number && number->item_size == 4 &&
+           truth->deallocate != NULL;
+}
+
 static const char *bind_interpreter(struct interpreter *python) {
     struct image image;
     if (!image_defining("PySys_AddAuditHook", &image))
@@ -520,7 +304,7 @@ static void begin(const struct image *image) {
     python->state = python->PyInterpreterState_Get();
     python->replaces_handlers = true;
     atomic_store(process_runtime_ready(), 1);
-    atomic_store(&interpreter, python);
+    atomic_store(&python_interpreter, python);
     // Where a hook of the program's own objects, it raises no error and is not added.
     python->PySys_AddAuditHook(audit, python);
     log_write(LOG_DEBUG, "Python's gRPC is in %s", image->path);
@@ -548,7 +332,7 @@ void python_look_at(const void *handle) {
     struct search search = {.handle = handle};
     atomic_store(&python_last_library, handle);
     image_visit(look, &search);
-    struct interpreter *python = atomic_load(&interpreter);
+    struct interpreter *python = atomic_load(&python_interpreter);
     if (search.is_cygrpc && python == NULL) {
         begin(&search.found);
     } else if (search.is_cygrpc && !python->failed) {
@@ -559,7 +343,7 @@ void python_look_at(const void *handle) {
 }
 
 bool python_replaces_handlers(const void *handle) {
-    const struct interpreter *python = atomic_load(&interpreter);
+    const struct interpreter *python = atomic_load(&python_interpreter);
     return unlikely(python != NULL) && python->replaces_handlers && static_images_cover(handle);
 }
 

@@ -10,7 +10,8 @@
 //   bringing   revival.py in, through the interpreter's C API, and telling it about later imports
 //              by an audit hook (PEP 578)
 //   guarding   the old copy's objects: garbage collection must not run code of a dead core
-//   sharing    the copy's code with the original file, so that it costs no memory
+//   copying    python_copy.c: loading the file once more, with its code shared, at no cost
+//   names      python_names.c: where modules have a name for an object of the old copy
 #ifndef GRPCFORKSHIM_RUNTIME_PYTHON_H
 #define GRPCFORKSHIM_RUNTIME_PYTHON_H
 
