@@ -20,22 +20,27 @@ static lock_function lock_for_reading, lock_for_writing;
 
 // What libcrypto imports. Before glibc 2.34 these are in libpthread, which this library is not
 // linked with.
-static struct function {
+enum { READING, WRITING, INITIALISING, FUNCTIONS };
+static const struct {
     const char *name;
     void *wrapper; // NULL where only the real one is needed
-    void *real;
-    void **slot;
-} functions[] = {
-    {"pthread_rwlock_rdlock", (void *)(uintptr_t)lock_for_reading, NULL, NULL},
-    {"pthread_rwlock_wrlock", (void *)(uintptr_t)lock_for_writing, NULL, NULL},
-    {"pthread_rwlock_init", NULL, NULL, NULL},
+} functions[FUNCTIONS] = {
+    [READING] = {"pthread_rwlock_rdlock", (void *)(uintptr_t)lock_for_reading},
+    [WRITING] = {"pthread_rwlock_wrlock", (void *)(uintptr_t)lock_for_writing},
+    [INITIALISING] = {"pthread_rwlock_init", NULL},
 };
-enum { READING, WRITING, INITIALISING };
+static void *real[FUNCTIONS];
 
-static struct image *libcrypto; // a copy; NULL where there is none, or one that is built otherwise
+// There may be two of them, of two versions. On the heap, like all larger variables.
+struct libcrypto {
+    struct libcrypto *next;
+    struct image image;
+    void **slots[FUNCTIONS];
+};
+static struct libcrypto *libraries;
 static _Atomic uint32_t bound_in; // the generation in which locks are made anew
 
-#define REAL(type, function) ((type *)(uintptr_t)functions[function].real)
+#define REAL(type, function) ((type *)(uintptr_t)real[function])
 
 // Makes a lock anew that this process meets for the first time. A word of it that the C library
 // keeps free (bits/struct_rwlock.h), and that pthread_rwlock_init sets to 0, says where that was.
@@ -72,30 +77,42 @@ static int lock_for_writing(pthread_rwlock_t *lock) {
 }
 
 static void note_import(const struct image *image, const struct import *import, void *context) {
+    struct libcrypto *library = context;
     (void)image;
-    (void)context;
-    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
+    for (size_t i = 0; i < FUNCTIONS; i++) {
         struct image definer;
-        if (strcmp(import->name, functions[i].name) != 0 || !image_defining(import->name, &definer))
+        if (strcmp(import->name, functions[i].name) != 0)
             continue;
-        functions[i].slot = import->slot;
-        functions[i].real = image_symbol(&definer, import->name);
+        library->slots[i] = import->slot;
+        if (real[i] == NULL && image_defining(import->name, &definer))
+            real[i] = image_symbol(&definer, import->name);
     }
 }
 
-void openssl_find(void) {
-    struct image image;
-    if (!image_defining("CRYPTO_THREAD_write_lock", &image))
-        return;
-    image_visit_imports(&image, note_import, NULL);
-    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
-        if (functions[i].real == NULL) {
+static bool note_library(const struct image *image, void *context) {
+    (void)context;
+    if (image_symbol(image, "CRYPTO_THREAD_write_lock") == NULL)
+        return false;
+    struct libcrypto *library = calloc(1, sizeof(*library));
+    if (library == NULL)
+        return true;
+    library->image = *image;
+    image_visit_imports(image, note_import, library);
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        if (library->slots[i] == NULL || real[i] == NULL) {
             log_write(LOG_INFO, "%s has other locks than those that can be freed in a child",
-                      image.path);
-            return;
+                      image->path);
+            free(library);
+            return false;
         }
     }
-    libcrypto = image_copy(&image);
+    library->next = libraries;
+    libraries = library;
+    return false;
+}
+
+void openssl_find(void) {
+    image_visit(note_library, NULL);
 }
 
 // proc(5): one directory for each thread. Without /proc it is not known.
@@ -107,12 +124,17 @@ static bool is_only_thread(void) {
     return is_only;
 }
 
+static void bind(const struct libcrypto *library) {
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        if (functions[i].wrapper != NULL && *library->slots[i] != functions[i].wrapper)
+            image_patch_slot(&library->image, library->slots[i], functions[i].wrapper);
+    }
+}
+
 void openssl_release_in_child(uint32_t generation) {
-    if (libcrypto == NULL || !is_only_thread())
+    if (libraries == NULL || !is_only_thread())
         return;
     atomic_store(&bound_in, generation);
-    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
-        if (functions[i].wrapper != NULL && *functions[i].slot != functions[i].wrapper)
-            image_patch_slot(libcrypto, functions[i].slot, functions[i].wrapper);
-    }
+    for (const struct libcrypto *library = libraries; library != NULL; library = library->next)
+        bind(library);
 }

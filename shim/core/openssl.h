@@ -19,8 +19,8 @@
 
 #include <stdint.h>
 
-// Finds libcrypto, by what it defines, and where it imports its locks' functions. Parent, once,
-// when gRPC is attached.
+// Finds each libcrypto, by what it defines, and where it imports its locks' functions. Parent,
+// once, when gRPC is attached.
 void openssl_find(void);
 
 // Binds them, if this thread is the process's only one: others might hold a lock now. Child, at its

@@ -248,6 +248,7 @@ fork_loop() { # ADDRESS [OPTION...]
 }
 
 @test "A child gets past OpenSSL's locks that a thread of its parent held in its first use of TLS" {
+    sample first_tls >/dev/null 2>&1 || skip 'its gRPC has another OpenSSL than programs are built with'
     HARNESS_BACKTRACES=0 run bare 4 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 37
     assert_failure
     refute_line --regexp '^children'

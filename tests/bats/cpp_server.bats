@@ -102,12 +102,12 @@ works_preloaded() { # KIND WHAT...
     stop_servers
 }
 
-@test "without the shim a pool of forked servers does not come up after its master has called" {
+# Gone wrong at the latest when a worker is to be replaced, with gRPC 1.30.
+@test "without the shim a pool of forked servers does not work after its master has called" {
     start_server
     HARNESS_BACKTRACES=0 run bare 5 "$(sample prefork)" "$SERVER_ADDRESS" 3 --deadline-after-fork 2
     stop_servers
-    assert_failure
-    refute_line 'pool complete 1'
+    assert_fails_after '^parent status 0$'
 }
 
 @test "under the shim a pool of forked servers serves on one port, and a worker is replaced" {

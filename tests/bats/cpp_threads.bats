@@ -36,13 +36,22 @@ assert_all_worked() {
         "^forks $CPP_THREADS_FORKS children_failed 0 parent_calls [1-9][0-9]* parent_failed 0$"
 }
 
-@test "without the shim the children of a busy parent fail" {
-    for channel in inherited new; do
-        run bare_briefly "$(sample threads)" "$INSECURE" 8 20 --channel "$channel"
-        assert_children_fail 20
-        run bare_briefly "$(sample threads)" "$TLS" 8 20 --tls "$CERTIFICATES" --channel "$channel"
-        assert_children_fail 20
-    done
+run_bare() { # CHANNEL
+    run bare_briefly "$(sample threads)" "$INSECURE" 8 20 --channel "$1"
+}
+
+@test "without the shim the children of a busy parent fail through its stub" {
+    run_bare inherited
+    assert_children_fail 20
+    run bare_briefly "$(sample threads)" "$TLS" 8 20 --tls "$CERTIFICATES" --channel inherited
+    assert_children_fail 20
+}
+
+@test "without the shim the children of a busy parent fail through new channels" {
+    run_bare new
+    # gRPC 1.30 needs none of its threads for that.
+    [[ $status -ne 0 ]] || skip 'this gRPC gets through it without the shim'
+    assert_children_fail 20
 }
 
 @test "under the shim the children of a busy parent call through its stub" {
