@@ -56,13 +56,18 @@ make_container_root() {
         flock 9
         [[ $(cat "$root/.complete" 2>/dev/null) != "$release $packages" ]] || exit 0
         rm -rf --one-file-system -- "$root"
+        # Its helpers are told numbers of descriptors, and dash knows those of one digit only.
         # shellcheck disable=SC2016
-        mmdebstrap --quiet --variant=minbase \
-            --include="systemd,systemd-sysv,dbus,libelf1,libjansson4,$packages" \
-            --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
-            --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-            --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
-            "$release" "$root" "deb $(roots_mirror) $release main"
+        (
+            harness_close_descriptors
+            exec mmdebstrap --quiet --variant=minbase \
+                --include="systemd,systemd-sysv,dbus,libelf1,libjansson4,$packages" \
+                --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
+                --aptopt='Acquire::Retries "5"' \
+                --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+                --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
+                "$release" "$root" "deb $(roots_mirror) $release main"
+        ) || exit
         # What a container of some seconds does not need.
         ln -sf /dev/null "$root/etc/systemd/system/systemd-resolved.service"
         ln -sf /dev/null "$root/etc/systemd/system/console-getty.service"
