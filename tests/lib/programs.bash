@@ -208,12 +208,15 @@ harness_watch() { # SECONDS MARK TIMED-OUT
 # that one can print whose calls fail in a loop.
 HARNESS_SHOWN_BYTES=100000
 
-# The program's standard error also goes to the file HARNESS_STDERR, all of it.
+# The program's standard error goes to the file HARNESS_STDERR, all of it, and is shown when the program
+# is over: meanwhile it could get between the parts of a line of standard output, where a test has both
+# in one, or the other way round.
 harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
-    local preload=$1 seconds=$2 mark timed_out watch watcher copy copier pid status=0
+    local preload=$1 seconds=$2 mark timed_out stderr watch watcher copy copier pid status=0
     shift 2
     mark=$BASHPID.$RANDOM$RANDOM
     timed_out=$HARNESS_RUN_DIRECTORY/timed-out.$mark
+    stderr=${HARNESS_STDERR:-$HARNESS_RUN_DIRECTORY/stderr.$mark}
 
     exec {watch}> >(
         exec 3>&- 4>&- >/dev/null
@@ -222,7 +225,7 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
     watcher=$!
     exec {copy}> >(
         exec {watch}>&- 3>&- 4>&-
-        tee --output-error=warn-nopipe -- "${HARNESS_STDERR:-/dev/null}" | head -c "$HARNESS_SHOWN_BYTES" >&2
+        cat >"$stderr"
     )
     copier=$!
     (
@@ -240,6 +243,8 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
     wait "$pid" 2>/dev/null || status=$?
     # Its descendants share its standard error: they are awaited too, under the same time-out.
     wait "$copier" || true
+    head -c "$HARNESS_SHOWN_BYTES" -- "$stderr" >&2 || true
+    [[ -n ${HARNESS_STDERR-} ]] || rm -f -- "$stderr"
     exec {watch}>&-
     wait "$watcher" || true
     if [[ -e $timed_out ]]; then
