@@ -122,6 +122,38 @@ assert_child_called() {
     done
 }
 
+# The calls under way in other threads end by what the forking thread does after each fork() only.
+@test "fork() does not wait for calls, streams and handlers that are under way in the parent" {
+    local grpcio under_way
+    for grpcio in $(python_grpcios); do
+        for under_way in unary stream handler; do
+            echo "# $grpcio"
+            run preloaded 60 "$(python_with "$grpcio")" "$(python_sample never_blocks)" "$under_way"
+            assert_success
+            assert_line "$under_way forks 20 children failed 0"
+            assert_stderr_empty
+        done
+    done
+}
+
+# They skip what they do to gRPC while a thread is in it, as one that waits for an answer is but for some
+# microseconds in each 200 ms; and then they close the channels in the child, which resets the calls that
+# are under way on the connection that is the parent's, too.
+@test "with upstream's fork handlers instead, calls and handlers that are under way never end in the parent" {
+    local under_way
+    for under_way in unary handler; do
+        GRPC_ENABLE_FORK_SUPPORT=1 bare_start "$under_way" 7 "$DEBIAN_PYTHON" "$(python_sample never_blocks)" \
+            "$under_way"
+    done
+    wait
+    for under_way in unary handler; do
+        run bare_result "$under_way"
+        assert_failure 124
+        assert_line "$under_way is under way"
+        refute_line --partial "$under_way forks"
+    done
+}
+
 @test "what happens in Python is counted, and reported at the end" {
     GRPCFORKSHIM_REPORT=1 run preloaded 120 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
     assert_success

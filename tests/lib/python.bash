@@ -7,6 +7,9 @@
 #   python_grpcios          prints the names of all that this release can run
 #   python_sample NAME      prints the path of a sample program
 #   needs_wheels            skips the test on releases whose Python the wheels were not chosen for
+#   bare_start NAME SECONDS PROGRAM [ARG...]
+#                           starts a Python program without the shim; `wait` for all that were started
+#   bare_result NAME        its output and status
 #
 # shellcheck shell=bash
 
@@ -70,4 +73,32 @@ python_grpcios() {
     if python_has_wheels; then
         python_wheels
     fi
+}
+
+# Most programs hang without the shim, so they run side by side. Upstream's fork handlers, of which the
+# core's are on unless told otherwise, would make it luck which of a child's calls fail: they close what the
+# parent's channels had open, and some children connect anew before they notice.
+bare_start() { # NAME SECONDS PROGRAM [ARG...]
+    local name=$1
+    shift
+    (
+        status=0
+        HARNESS_STDERR=$BATS_TEST_TMPDIR/bare.$name.stderr
+        GRPC_ENABLE_FORK_SUPPORT=${GRPC_ENABLE_FORK_SUPPORT-0} HARNESS_BACKTRACES=0 bare "$@" \
+            >"$BATS_TEST_TMPDIR/bare.$name" 2>&1 || status=$?
+        echo "$status" >"$BATS_TEST_TMPDIR/bare.$name.status"
+    ) &
+}
+
+bare_result() { # NAME
+    echo "# $1"
+    cat "$BATS_TEST_TMPDIR/bare.$1"
+    return "$(cat "$BATS_TEST_TMPDIR/bare.$1.status")"
+}
+
+# The child got no answer, or one that came by the connection of WHO, the process that it was forked from.
+refute_own_connection() { # CHILD WHO
+    local peer
+    peer=$(value "$1 peer") || return 0
+    assert_equal "$peer" "$(value "$2 peer")"
 }
