@@ -204,6 +204,89 @@ assert_forked_everywhere() {
     with_each_grpcio assert_forked_everywhere callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
 }
 
+# --- without the shim ---------------------------------------------------------------------------
+
+bare_sample() { # NAME SAMPLE [ARG...]
+    local name=$1 sample
+    sample=$(python_sample "$2")
+    shift 2
+    bare_start "$name" 10 "$DEBIAN_PYTHON" "$sample" "$@"
+}
+
+# (loader_unknown.py asks for the shim itself; what is about a grpcio that is left alone has none to lose.)
+@test "without the shim the children of each of these programs fail, hang or share their parent's connection" {
+    local name
+    bare_sample kinds kinds "$INSECURE"
+    bare_sample kinds-used kinds "$INSECURE" --used
+    bare_sample kinds-single-threaded kinds "$INSECURE" --used --single-threaded
+    bare_sample credentials credentials "$TLS" "$MUTUAL_TLS" "$CERTIFICATES"
+    bare_sample open_calls open_calls "$INSECURE"
+    bare_sample subscriptions subscriptions "$INSECURE"
+    bare_sample servers servers
+    bare_sample servers-tls servers --certificates "$CERTIFICATES"
+    bare_sample servers-local servers --local
+    bare_sample servers-aio servers --aio
+    bare_sample servers-aio-tls servers --aio --certificates "$CERTIFICATES"
+    bare_sample aio aio "$INSECURE"
+    bare_sample first_use first_use "$INSECURE"
+    bare_sample dropping dropping "$INSECURE"
+    bare_sample callbacks callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
+    wait
+
+    # The threads that connect stayed in the parent.
+    run bare_result kinds
+    assert_line 'parent has not called'
+    refute_line 'child inherited 13'
+    for name in kinds-used kinds-single-threaded; do
+        run bare_result "$name"
+        assert_line --regexp '^parent peer ipv4:'
+        refute_own_connection child parent
+    done
+    # One connection's ciphers can't be used by two: where the child is answered, its parent is not.
+    run bare_result credentials
+    assert_line 'parent tls -'
+    if [[ $output == *'child-inherited tls -'* ]]; then
+        refute_line 'parent-after tls -'
+    fi
+    # The thread that would end them is not there.
+    run bare_result open_calls
+    assert_failure
+    assert_line 'parent has open calls'
+    refute_line --partial 'child exception'
+    # Nor are the one that tells of the states, and the server's, which its end is awaited from.
+    run bare_result subscriptions
+    assert_failure
+    assert_line 'parent READY'
+    refute_line 'child inherited subscription READY'
+    for name in servers servers-tls servers-local; do
+        run bare_result "$name"
+        assert_failure
+        assert_line 'parent itself'
+        refute_line --regexp '^child stops (True|None)$'
+    done
+    # All of grpc.aio's events come by one thread.
+    for name in servers-aio servers-aio-tls; do
+        run bare_result "$name"
+        assert_failure
+        assert_line 'parent itself'
+        refute_line "child asks parent's its parent"
+    done
+    run bare_result aio
+    assert_failure
+    assert_line 'parent all'
+    refute_line 'child inherited all'
+    run bare_result first_use
+    assert_line 'parent has made channels'
+    refute_line 'simple stub exit 0'
+    run bare_result dropping
+    assert_line 'parent has everything'
+    refute_line 'dropping child exit 0'
+    # It runs in the thread that its own call's end would come by.
+    run bare_result callbacks
+    assert_line 'parent calls back'
+    refute_line 'callback exit 0'
+}
+
 # --- a grpcio that can't be protected ----------------------------------------------------------
 
 # A copy of Debian's package that a test may change.

@@ -5,6 +5,11 @@
 load ../lib/harness
 load ../lib/python
 
+# web_client.py's arguments.
+GUNICORN=(--bind 'fd://{descriptor}' --workers 2 --preload web_application:application)
+UWSGI=(uwsgi --plugin python3 --master --die-on-term --http-socket 'fd://{descriptor}' --processes 2
+    --wsgi-file web_application.py)
+
 setup_file() {
     start_server
     export SERVER_ADDRESS SAMPLE_ADDRESS=$SERVER_ADDRESS
@@ -24,6 +29,10 @@ preloaded_sample() { # NAME [ARG...]
     run preloaded 120 "$(python_with "$grpcio")" "$sample" "$@"
     assert_success
     assert_stderr_empty
+}
+
+python_library() {
+    "$DEBIAN_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))'
 }
 
 oldest_and_newest() {
@@ -111,8 +120,7 @@ assert_shim_is_silent() {
     needs_wheels
     cd "$SAMPLES"
     HOME=$BATS_TEST_TMPDIR run preloaded 120 "$(python_with programs)" web_client.py \
-        "$(dirname "$(python_with programs)")/gunicorn" --bind 'fd://{descriptor}' --workers 2 --preload \
-        web_application:application
+        "$(dirname "$(python_with programs)")/gunicorn" "${GUNICORN[@]}"
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -122,8 +130,7 @@ assert_shim_is_silent() {
 @test "uWSGI, which forks from C: each worker has a connection of its own" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 120 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
-        --http-socket 'fd://{descriptor}' --processes 2 --wsgi-file web_application.py
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -133,9 +140,7 @@ assert_shim_is_silent() {
 @test "uWSGI with threads in its workers" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 120 "$DEBIAN_PYTHON" web_client.py uwsgi --plugin python3 --master --die-on-term \
-        --http-socket 'fd://{descriptor}' --processes 2 --enable-threads --threads 4 \
-        --wsgi-file web_application.py
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -166,6 +171,70 @@ assert_shim_is_silent() {
         assert_line "$who otlp True"
     done
     assert_shim_is_silent
+}
+
+# Their workers' own checks fail: no answer, or one by the connection of the process that forked them.
+# Without controls: the programs that subprocess starts have no gRPC, and what has not used grpc before
+# the fork may use it after.
+@test "without the shim these programs' children fail, hang or share their parent's connection" {
+    local programs
+    cd "$SAMPLES"
+    bare_start pools 15 "$DEBIAN_PYTHON" pools.py "$SERVER_ADDRESS"
+    bare_start c_forks 15 "$DEBIAN_PYTHON" c_forks.py "$SERVER_ADDRESS"
+    bare_start idle_child 15 "$DEBIAN_PYTHON" idle_child.py "$SERVER_ADDRESS"
+    bare_start embedded 15 "$(sample embedded_python)" "$(python_library)" global_channel.py "$SERVER_ADDRESS"
+    if command -v uwsgi >/dev/null; then
+        bare_start uwsgi 15 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
+        bare_start uwsgi-threads 15 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
+    fi
+    if python_has_wheels; then
+        programs=$(python_with programs)
+        bare_start two_interpreters 15 "$DEBIAN_PYTHON" two_interpreters.py "$SERVER_ADDRESS"
+        HOME=$BATS_TEST_TMPDIR bare_start gunicorn 15 "$programs" web_client.py \
+            "$(dirname "$programs")/gunicorn" "${GUNICORN[@]}"
+        mkdir "$BATS_TEST_TMPDIR/celery"
+        SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery bare_start celery 15 "$programs" celery_tasks.py
+        bare_start packages 15 "$programs" packages.py
+    fi
+    wait
+
+    run bare_result pools
+    assert_failure
+    refute_line 'use_process 4'
+    run bare_result c_forks
+    refute_line 'fork exit 0'
+    refute_line '_Fork exit 0'
+    run bare_result idle_child
+    assert_line "parent's sockets some"
+    assert_line --regexp "^child's of them [1-9]"
+    run bare_result embedded
+    assert_failure
+    assert_line --regexp '^parent peer ipv4:'
+    refute_own_connection child parent
+    if command -v uwsgi >/dev/null; then
+        assert_no_workers uwsgi
+        assert_no_workers uwsgi-threads
+    fi
+    if python_has_wheels; then
+        run bare_result two_interpreters
+        assert_line 'other works'
+        refute_line 'child exit 0'
+        assert_no_workers gunicorn
+        run bare_result celery
+        assert_failure
+        refute_line 'tasks 20'
+        # The child may be answered by its parent's connection, which the parent then can't use.
+        run bare_result packages
+        assert_failure
+        assert_line 'parent health SERVING'
+        refute_line 'parent-after health SERVING'
+    fi
+}
+
+assert_no_workers() { # NAME
+    run bare_result "$1"
+    assert_failure
+    refute_line 'workers 2'
 }
 
 # --- programs that have nothing to gain --------------------------------------------------------

@@ -83,16 +83,16 @@ bare_start() { # NAME SECONDS PROGRAM [ARG...]
     shift
     (
         status=0
-        HARNESS_STDERR=$BATS_TEST_TMPDIR/bare.$name.stderr
+        export HARNESS_STDERR=$BATS_TEST_TMPDIR/bare.$name.stderr
         GRPC_ENABLE_FORK_SUPPORT=${GRPC_ENABLE_FORK_SUPPORT-0} HARNESS_BACKTRACES=0 bare "$@" \
-            >"$BATS_TEST_TMPDIR/bare.$name" 2>&1 || status=$?
+            >"$BATS_TEST_TMPDIR/bare.$name" 2>"$BATS_TEST_TMPDIR/bare.$name.messages" || status=$?
         echo "$status" >"$BATS_TEST_TMPDIR/bare.$name.status"
     ) &
 }
 
 bare_result() { # NAME
     echo "# $1"
-    cat "$BATS_TEST_TMPDIR/bare.$1"
+    cat "$BATS_TEST_TMPDIR/bare.$1" "$BATS_TEST_TMPDIR/bare.$1.messages"
     return "$(cat "$BATS_TEST_TMPDIR/bare.$1.status")"
 }
 

@@ -68,6 +68,7 @@ def handle(request, context):
 
 
 def main():
+    say("parent calls back")
     called = threading.Event()
     call = stub.Unary.future(Request(text="x"))
     call.add_done_callback(lambda call: (fork_here("callback"), called.set()))

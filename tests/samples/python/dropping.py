@@ -33,6 +33,7 @@ class Everything:
 
 
 everything = Everything()
+say("parent has everything")
 
 
 def drop(then_use):

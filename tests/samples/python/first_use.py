@@ -81,6 +81,7 @@ USES = {
     "simple stub": simple_stub,
 }
 
+say("parent has made channels")
 # Before anything else, which would tell of the modules that a use imports.
 for name, use in USES.items():
     say(name, "exit", in_child(use))

@@ -102,8 +102,13 @@ intercepted = grpc.intercept_channel(channel, Tagging())
 intercepted_stub = EchoStub(intercepted)
 
 
+def peer():
+    return stub.Unary(Request(), timeout=30).peer
+
+
 def child():
     modules = set(sys.modules)
+    say("child peer", peer())
     say("child inherited", call_all(stub))
     # What the import of the copy changes meanwhile is as it was.
     assert gc.isenabled() and None not in sys.modules.values()
@@ -111,13 +116,15 @@ def child():
     say("child intercepted", call_all(intercepted_stub), call_intercepted(intercepted))
     with open_channel() as mine:
         say("child new", call_all(EchoStub(mine)))
-    say("child peer", stub.Unary(Request(), timeout=30).peer)
     say("grandchild exit", in_child(lambda: say("grandchild inherited", call_all(stub))))
 
 
 def main():
     if options.used:
         say("parent", call_all(stub))
+        say("parent peer", peer())
+    else:
+        say("parent has not called")
     status = in_child(child)
     say("child exit", status)
     say("parent after", call_all(stub))

@@ -68,6 +68,7 @@ def silent_child():
 
 
 def main():
+    say("parent has open calls")
     say("child exit", in_child(child))
     say("silent child exit", in_child(silent_child))
     say("idle child exit", in_child(lambda: None))
