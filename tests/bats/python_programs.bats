@@ -42,6 +42,17 @@ oldest_and_newest() {
     fi
 }
 
+# What servers say on standard error comes by another process, and in pieces that need not be lines: it is
+# kept apart from the program's own lines.
+run_server() { # SECONDS PROGRAM [ARG...]
+    run output_of preloaded "$@"
+    [[ $status -eq 0 ]] || cat "$BATS_TEST_TMPDIR/messages"
+}
+
+output_of() { # COMMAND...
+    "$@" 2>"$BATS_TEST_TMPDIR/messages"
+}
+
 # Nothing of the shim's in the output; the programs print what they like.
 assert_shim_is_silent() {
     refute_line --partial grpcforkshim
@@ -98,9 +109,8 @@ assert_shim_is_silent() {
 }
 
 @test "a program with an embedded interpreter that it loads late is served, too" {
-    local library
-    library=$("$DEBIAN_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))')
-    run preloaded 120 "$(sample embedded_python)" "$library" "$(python_sample global_channel)" "$SERVER_ADDRESS"
+    run preloaded 120 "$(sample embedded_python)" "$(python_library)" "$(python_sample global_channel)" \
+        "$SERVER_ADDRESS"
     assert_success
     assert_line 'child text child'
     assert_stderr_empty
@@ -119,7 +129,7 @@ assert_shim_is_silent() {
 @test "gunicorn with preload_app: each worker has a connection of its own" {
     needs_wheels
     cd "$SAMPLES"
-    HOME=$BATS_TEST_TMPDIR run preloaded 120 "$(python_with programs)" web_client.py \
+    HOME=$BATS_TEST_TMPDIR run_server 120 "$(python_with programs)" web_client.py \
         "$(dirname "$(python_with programs)")/gunicorn" "${GUNICORN[@]}"
     assert_success
     assert_line 'workers 2'
@@ -130,7 +140,7 @@ assert_shim_is_silent() {
 @test "uWSGI, which forks from C: each worker has a connection of its own" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
+    run_server 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -140,7 +150,7 @@ assert_shim_is_silent() {
 @test "uWSGI with threads in its workers" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
+    run_server 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -151,7 +161,7 @@ assert_shim_is_silent() {
     needs_wheels
     export SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery
     mkdir "$SAMPLE_DIRECTORY"
-    run preloaded 180 "$(python_with programs)" "$(python_sample celery_tasks)"
+    run_server 180 "$(python_with programs)" "$(python_sample celery_tasks)"
     assert_success
     assert_line 'tasks 20'
     assert_line 'exit 0'
@@ -179,22 +189,22 @@ assert_shim_is_silent() {
 @test "without the shim these programs' children fail, hang or share their parent's connection" {
     local programs
     cd "$SAMPLES"
-    bare_start pools 15 "$DEBIAN_PYTHON" pools.py "$SERVER_ADDRESS"
-    bare_start c_forks 15 "$DEBIAN_PYTHON" c_forks.py "$SERVER_ADDRESS"
-    bare_start idle_child 15 "$DEBIAN_PYTHON" idle_child.py "$SERVER_ADDRESS"
-    bare_start embedded 15 "$(sample embedded_python)" "$(python_library)" global_channel.py "$SERVER_ADDRESS"
+    bare_start pools 12 "$DEBIAN_PYTHON" pools.py "$SERVER_ADDRESS"
+    bare_start c_forks 12 "$DEBIAN_PYTHON" c_forks.py "$SERVER_ADDRESS"
+    bare_start idle_child 12 "$DEBIAN_PYTHON" idle_child.py "$SERVER_ADDRESS"
+    bare_start embedded 12 "$(sample embedded_python)" "$(python_library)" global_channel.py "$SERVER_ADDRESS"
     if command -v uwsgi >/dev/null; then
-        bare_start uwsgi 15 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
-        bare_start uwsgi-threads 15 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
+        bare_start uwsgi 12 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
+        bare_start uwsgi-threads 12 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
     fi
     if python_has_wheels; then
         programs=$(python_with programs)
-        bare_start two_interpreters 15 "$DEBIAN_PYTHON" two_interpreters.py "$SERVER_ADDRESS"
-        HOME=$BATS_TEST_TMPDIR bare_start gunicorn 15 "$programs" web_client.py \
+        bare_start two_interpreters 12 "$DEBIAN_PYTHON" two_interpreters.py "$SERVER_ADDRESS"
+        HOME=$BATS_TEST_TMPDIR bare_start gunicorn 12 "$programs" web_client.py \
             "$(dirname "$programs")/gunicorn" "${GUNICORN[@]}"
         mkdir "$BATS_TEST_TMPDIR/celery"
-        SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery bare_start celery 15 "$programs" celery_tasks.py
-        bare_start packages 15 "$programs" packages.py
+        SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery bare_start celery 12 "$programs" celery_tasks.py
+        bare_start packages 12 "$programs" packages.py
     fi
     wait
 
