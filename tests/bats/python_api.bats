@@ -139,6 +139,7 @@ assert_servers() {
 }
 
 @test "a server of grpc.aio is stopped in a child, which can start its own" {
+    needs_aio
     quiet_about_goaway
     with_each_grpcio assert_servers servers --aio
     with_each_grpcio assert_servers servers --aio --certificates "$CERTIFICATES"
@@ -161,12 +162,15 @@ assert_aio() {
 }
 
 @test "grpc.aio works in a child with a new event loop, by inherited and by new channels" {
+    needs_aio
     with_each_grpcio assert_aio aio "$INSECURE"
 }
 
 assert_first_uses() {
     local use
-    for use in 'ready future' server 'aio server' init_grpc_aio 'simple stub'; do
+    local -a uses=('ready future' server 'simple stub')
+    ! python_has_aio || uses+=('aio server' init_grpc_aio)
+    for use in "${uses[@]}"; do
         assert_line "$use exit 0"
         assert_line "$use after a call exit 0"
     done
@@ -225,9 +229,11 @@ bare_sample() { # NAME SAMPLE [ARG...]
     bare_sample servers servers
     bare_sample servers-tls servers --certificates "$CERTIFICATES"
     bare_sample servers-local servers --local
-    bare_sample servers-aio servers --aio
-    bare_sample servers-aio-tls servers --aio --certificates "$CERTIFICATES"
-    bare_sample aio aio "$INSECURE"
+    if python_has_aio; then
+        bare_sample servers-aio servers --aio
+        bare_sample servers-aio-tls servers --aio --certificates "$CERTIFICATES"
+        bare_sample aio aio "$INSECURE"
+    fi
     bare_sample first_use first_use "$INSECURE"
     bare_sample dropping dropping "$INSECURE"
     bare_sample callbacks callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
@@ -265,16 +271,18 @@ bare_sample() { # NAME SAMPLE [ARG...]
         refute_line --regexp '^child stops (True|None)$'
     done
     # All of grpc.aio's events come by one thread.
-    for name in servers-aio servers-aio-tls; do
+    for name in $(! python_has_aio || echo servers-aio servers-aio-tls); do
         run bare_result "$name"
         assert_failure
         assert_line 'parent itself'
         refute_line "child asks parent's its parent"
     done
-    run bare_result aio
-    assert_failure
-    assert_line 'parent all'
-    refute_line 'child inherited all'
+    if python_has_aio; then
+        run bare_result aio
+        assert_failure
+        assert_line 'parent all'
+        refute_line 'child inherited all'
+    fi
     run bare_result first_use
     assert_line 'parent has made channels'
     refute_line 'simple stub exit 0'
@@ -300,8 +308,9 @@ copy_of_grpc() {
 
 assert_one_line_about_grpcio() { # PART...
     local part
-    assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/stderr")" 1
-    run cat "$BATS_TEST_TMPDIR/stderr"
+    # gRPC 1.30 has something to say of its own, with its own handlers.
+    run grep -v '^E[0-9]' "$BATS_TEST_TMPDIR/stderr"
+    assert_equal "${#lines[@]}" 1
     assert_output --regexp '^grpcforkshim\[[0-9]+\]: '
     for part in "$@"; do
         assert_output --partial "$part"
@@ -329,8 +338,8 @@ skip_where_grpcio_cannot_fork() {
     skip_where_grpcio_cannot_fork
     copy_of_grpc
     # As if a later version had no way to ask.
-    sed -i 's/^from grpc._cython import cygrpc$/&\ndel cygrpc.is_fork_support_enabled/' \
-        "$PYTHONPATH/grpc/_compression.py"
+    printf '%s\n' 'from grpc._cython import cygrpc' 'del cygrpc.is_fork_support_enabled' \
+        >>"$PYTHONPATH/grpc/_cython/__init__.py"
     run preloaded 120 "$DEBIAN_PYTHON" "$(python_sample idle_child)" "$INSECURE"
     assert_success
     assert_line 'child exit 0'
@@ -339,7 +348,8 @@ skip_where_grpcio_cannot_fork() {
 
 @test "a package that was upgraded while the program runs: a clear error, or the old file where it can be had" {
     copy_of_grpc
-    run preloaded 120 setpriv --bounding-set -checkpoint_restore,-sys_admin "$DEBIAN_PYTHON" \
+    # 40 is CAP_CHECKPOINT_RESTORE, which older versions of setpriv know by no other name.
+    run preloaded 120 setpriv --bounding-set -cap_40,-sys_admin "$DEBIAN_PYTHON" \
         "$(python_sample replaced_file)" "$INSECURE"
     assert_success
     assert_line --partial "child RuntimeError gRPC can't be used in this forked child"

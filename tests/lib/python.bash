@@ -6,6 +6,8 @@
 #   python_wheels           prints the names of the wheels that are tested, oldest first
 #   python_grpcios          prints the names of all that this release can run
 #   python_sample NAME      prints the path of a sample program
+#   python_has_aio          whether there is grpc.aio in all of them
+#   needs_aio               skips the test where there is not
 #   needs_wheels            skips the test on releases whose Python the wheels were not chosen for
 #   bare_start NAME SECONDS PROGRAM [ARG...]
 #                           starts a Python program without the shim; `wait` for all that were started
@@ -65,6 +67,15 @@ python_has_wheels() {
 
 needs_wheels() {
     python_has_wheels || skip 'the wheels were chosen for Python 3.11'
+}
+
+# Whether Debian's has it; the wheels that are tested do.
+python_has_aio() {
+    "$DEBIAN_PYTHON" -c 'import grpc.aio' 2>/dev/null
+}
+
+needs_aio() {
+    python_has_aio || skip "Debian's grpcio here has no grpc.aio, which came with 1.32"
 }
 
 # Those that this release can run.

@@ -5,9 +5,13 @@ import gc
 import sys
 
 import grpc
-import grpc.aio
 from echo import EchoStub, Request
 from family import in_child, say
+
+try:
+    import grpc.aio
+except ImportError:
+    pass  # it came with 1.32
 
 ADDRESS = sys.argv[1]
 
@@ -19,11 +23,12 @@ class Everything:
         await EchoStub(self.aio).Unary(Request(), timeout=30)
 
     def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self.loop.run_until_complete(self.open())
+        if hasattr(grpc, "aio"):
+            self.loop = asyncio.new_event_loop()
+            self.loop.run_until_complete(self.open())
+            self.aio_server = self.loop.run_until_complete(self.make_server())
         self.channel = grpc.insecure_channel(ADDRESS)
         EchoStub(self.channel).Unary(Request(), timeout=30)
-        self.aio_server = self.loop.run_until_complete(self.make_server())
         self.server = grpc.server(None)
         self.server.add_insecure_port("127.0.0.1:0")
         self.call = EchoStub(self.channel).Unary.future(Request(delay_milliseconds=3000))

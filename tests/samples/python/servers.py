@@ -9,7 +9,6 @@ import threading
 from concurrent import futures
 
 import grpc
-import grpc.aio
 import echo
 from family import in_child, say
 
@@ -18,6 +17,8 @@ parser.add_argument("--certificates")
 parser.add_argument("--local", action="store_true")
 parser.add_argument("--aio", action="store_true")
 options = parser.parse_args()
+if options.aio:
+    import grpc.aio
 
 
 def read(name):
