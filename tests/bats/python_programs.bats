@@ -42,17 +42,6 @@ oldest_and_newest() {
     fi
 }
 
-# What servers say on standard error comes by another process, and in pieces that need not be lines: it is
-# kept apart from the program's own lines.
-run_server() { # SECONDS PROGRAM [ARG...]
-    run output_of preloaded "$@"
-    [[ $status -eq 0 ]] || cat "$BATS_TEST_TMPDIR/messages"
-}
-
-output_of() { # COMMAND...
-    "$@" 2>"$BATS_TEST_TMPDIR/messages"
-}
-
 # Nothing of the shim's in the output; the programs print what they like.
 assert_shim_is_silent() {
     refute_line --partial grpcforkshim
@@ -131,7 +120,7 @@ assert_shim_is_silent() {
 @test "gunicorn with preload_app: each worker has a connection of its own" {
     needs_wheels
     cd "$SAMPLES"
-    HOME=$BATS_TEST_TMPDIR run_server 120 "$(python_with programs)" web_client.py \
+    HOME=$BATS_TEST_TMPDIR run preloaded 120 "$(python_with programs)" web_client.py \
         "$(dirname "$(python_with programs)")/gunicorn" "${GUNICORN[@]}"
     assert_success
     assert_line 'workers 2'
@@ -142,7 +131,7 @@ assert_shim_is_silent() {
 @test "uWSGI, which forks from C: each worker has a connection of its own" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run_server 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -152,7 +141,7 @@ assert_shim_is_silent() {
 @test "uWSGI with threads in its workers" {
     command -v uwsgi >/dev/null || skip 'this release has no uWSGI'
     cd "$SAMPLES"
-    run_server 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
+    run preloaded 120 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
     assert_success
     assert_line 'workers 2'
     assert_line 'exit 0'
@@ -163,7 +152,7 @@ assert_shim_is_silent() {
     needs_wheels
     export SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery
     mkdir "$SAMPLE_DIRECTORY"
-    run_server 180 "$(python_with programs)" "$(python_sample celery_tasks)"
+    run preloaded 180 "$(python_with programs)" "$(python_sample celery_tasks)"
     assert_success
     assert_line 'tasks 20'
     assert_line 'exit 0'
