@@ -239,10 +239,10 @@ bare_sample() { # NAME SAMPLE [ARG...]
     bare_sample callbacks callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
     wait
 
-    # The threads that connect stayed in the parent.
+    # The threads that connect stayed in the parent. (gRPC 1.30 can do without, and hangs later.)
     run bare_result kinds
+    assert_failure
     assert_line 'parent has not called'
-    refute_line 'child inherited 13'
     for name in kinds-used kinds-single-threaded; do
         run bare_result "$name"
         assert_line --regexp '^parent peer ipv4:'

@@ -14,8 +14,10 @@
 //                and returns, and the child ends when its own call has called back
 //   in-interceptor  the same, where the reaction is an interceptor of the call
 
+#include <algorithm>
 #include <atomic>
 #include <dirent.h>
+#include <thread>
 
 #include <grpcpp/support/client_interceptor.h>
 
@@ -193,9 +195,12 @@ struct Leaving {
     }
 } leaving; // the last to be made, the first to be destroyed
 
-// More than a queue has threads.
+// Somewhat more than a queue has threads: half as many as there are processors, but 2 to 16
+// (src/cpp/common/completion_queue_cc.cc). Not many more, for in 1.83 reactions run in the pool of
+// threads that the child's own call needs, too, and that grows slowly.
 void OpenLeavingStreams() {
-    for (int i = 0; i < 40; i++) {
+    const unsigned threads = std::clamp(std::thread::hardware_concurrency() / 2, 2U, 16U);
+    for (unsigned i = 0; i < threads + 4; i++) {
         leaving_streams.push_back(new LeavingStream(client->stub.get()));
     }
 }
