@@ -68,8 +68,9 @@ teardown_file() {
     assert_success
     mkdir "$TARBALL"
     tar -C "$TARBALL" --strip-components=1 -xf "$(echo "$PLAIN"/meson-dist/grpcforkshim-*.tar.xz)"
-    assert_equal "$(cd "$TARBALL" && find . -type f | sort)" \
-        "$(git -C "$ROOT" ls-tree -r --name-only HEAD | sed 's/^/.\//' | sort)"
+    # Old versions of meson leave out what is for git alone.
+    assert_equal "$(cd "$TARBALL" && find . -type f -not -name .gitignore | sort)" \
+        "$(git -C "$ROOT" ls-tree -r --name-only HEAD | grep -vx .gitignore | sed 's/^/.\//' | sort)"
 }
 
 @test "The library alone can be built where the command's libraries are missing, from the tarball" {

@@ -253,6 +253,8 @@ run_collectd() { # bare|preloaded foreground|daemon SECONDS
         "$(command_line_tool)" check "$(pid_of_collectd "$source")" >&2 || echo "check: status $?"
     fi
     if stop_collectd "$source" "$3" && stop_collectd "$sink" "$3"; then
+        # For what the harness still has to write down; a daemon has left its hands.
+        wait
         echo ended
     fi
     sed 's/^\[[^]]*\] //' "$source/output" "$sink/output"
