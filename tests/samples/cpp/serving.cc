@@ -20,6 +20,7 @@
 #include <dirent.h>
 #include <sys/socket.h>
 
+#include "event.h"
 #include "legacy.h"
 
 namespace {
@@ -249,10 +250,12 @@ int64_t Call(legacy::Client *client, const std::string &text) {
     return status.ok() && reply.text() == text ? reply.pid() : 0;
 }
 
-// Calls the parent's server until told to stop.
+// Calls the parent's server until told to stop. It is connected from the start: later the port may
+// be a child's, too.
 class Load {
   public:
     explicit Load(const std::string &address) : thread_([this, address] { Run(address); }) {
+        called_.Await();
     }
 
     bool Finish() {
@@ -268,12 +271,14 @@ class Load {
         do {
             calls_++;
             failed_ += Call(&client, "load") == getpid() ? 0 : 1;
+            called_.Happen();
         } while (!stop_);
     }
 
     std::atomic<bool> stop_{false};
     int calls_ = 0;
     int failed_ = 0;
+    legacy::Event called_;
     std::thread thread_;
 };
 
