@@ -207,7 +207,8 @@ assert_shim_is_silent() {
     refute_line '_Fork exit 0'
     run bare_result idle_child
     assert_line "parent's sockets some"
-    assert_line --regexp "^child's of them [1-9]"
+    # Or it is not forked at all: with Python 3.13 grpcio's handlers may wait in the parent.
+    refute_line --regexp "^child's of them 0 "
     run bare_result embedded
     assert_failure
     assert_line --regexp '^parent peer ipv4:'
