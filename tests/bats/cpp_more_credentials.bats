@@ -66,12 +66,12 @@ assert_same_outcome() { # OUTCOME
 }
 
 @test "under the shim credentials that would ask a service that is away fail in the child, too" {
-    local kind who file
+    local kind who
+    local -A files=([refresh-token]=$HARNESS_RUN_DIRECTORY/refresh.json [sts]=$key)
     # Whether the name is not found, nobody is there, or time is up, is the network's affair.
-    for kind in refresh-token sts; do
-        [[ $kind == sts ]] || file=$HARNESS_RUN_DIRECTORY/refresh.json
+    for kind in "${!files[@]}"; do
         run preloaded 60 "$(sample default_credentials)" "$TLS" --tls "$CERTIFICATES" \
-            --kind "$kind" --file "${file:-$key}" --deadline 2
+            --kind "$kind" --file "${files[$kind]}" --deadline 2
         for who in parent child 'parent after'; do
             assert_line --regexp "^$who outcome [1-9]"
         done
