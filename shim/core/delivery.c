@@ -15,7 +15,7 @@
 // Half a second in parts: where the whole process was kept waiting meanwhile (a busy machine, a
 // stopped one), it costs one of them.
 #define PATIENCE_PARTS 50
-static const struct timespec part = {.tv_nsec = 10 * 1000 * 1000};
+#define PART_NANOSECONDS 10000000L
 
 static _Atomic bool exiting;
 static _Atomic uint32_t running; // threads between delivery_begin and delivery_end
@@ -46,14 +46,26 @@ bool delivery_is_over(void) {
     return atomic_load(&exiting);
 }
 
+// FUTEX_WAIT_BITSET takes a point in time: a signal does not make a part longer.
+static void end_of_part(struct timespec *end) {
+    clock_gettime(CLOCK_MONOTONIC, end);
+    end->tv_nsec += PART_NANOSECONDS;
+    end->tv_sec += end->tv_nsec / 1000000000;
+    end->tv_nsec %= 1000000000;
+}
+
 static void wait_for_others(void) {
     uint32_t own = delivering, now;
+    struct timespec end;
     int parts = 0;
+    end_of_part(&end);
     while ((now = atomic_load(&running)) > own && parts < PATIENCE_PARTS) {
-        if (syscall(SYS_futex, &running, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, now, &part, NULL, 0) !=
-                0 &&
-            errno == ETIMEDOUT)
+        if (syscall(SYS_futex, &running, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, now, &end, NULL,
+                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+            errno == ETIMEDOUT) {
             parts++;
+            end_of_part(&end);
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
-#include "core/image.h"
 #include "core/image_list.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -13,21 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 typedef int lock_function(pthread_rwlock_t *lock);
 typedef int initialise_function(pthread_rwlock_t *lock, const pthread_rwlockattr_t *attributes);
+typedef int mutex_function(pthread_mutex_t *mutex);
 static lock_function lock_for_reading, lock_for_writing;
+static mutex_function lock_mutex;
 
 // What libcrypto imports. Before glibc 2.34 these are in libpthread, which this library is not
 // linked with.
-enum { READING, WRITING, INITIALISING, FUNCTIONS };
+enum { WRITING, READING, INITIALISING, MUTEX, FUNCTIONS };
 static const struct {
     const char *name;
     void *wrapper; // NULL where only the real one is needed
+    bool is_needed;
 } functions[FUNCTIONS] = {
-    [READING] = {"pthread_rwlock_rdlock", (void *)(uintptr_t)lock_for_reading},
-    [WRITING] = {"pthread_rwlock_wrlock", (void *)(uintptr_t)lock_for_writing},
-    [INITIALISING] = {"pthread_rwlock_init", NULL},
+    [WRITING] = {"pthread_rwlock_wrlock", (void *)(uintptr_t)lock_for_writing, true},
+    [READING] = {"pthread_rwlock_rdlock", (void *)(uintptr_t)lock_for_reading, true},
+    [INITIALISING] = {"pthread_rwlock_init", NULL, true},
+    // Since OpenSSL 3.3.
+    [MUTEX] = {"pthread_mutex_lock", (void *)(uintptr_t)lock_mutex, false},
 };
 static void *real[FUNCTIONS];
 
@@ -36,29 +43,34 @@ struct libcrypto {
     struct libcrypto *next;
     struct image image;
     void **slots[FUNCTIONS];
+    bool is_other; // not OpenSSL as it is known, or not alone in its image
 };
 static struct libcrypto *libraries;
-static _Atomic uint32_t bound_in; // the generation in which locks are made anew
+static _Atomic uint32_t
+    bound_in; // the generation in which locks are made anew; 0: nothing is bound
 
 #define REAL(type, function) ((type *)(uintptr_t)real[function])
 
 // Makes a lock anew that this process meets for the first time. A word of it that the C library
-// keeps free (bits/struct_rwlock.h), and that pthread_rwlock_init sets to 0, says where that was.
-// A lock that the forking thread holds itself is not met before it is given back.
-#define RENEWING UINT32_MAX
+// keeps free (bits/struct_rwlock.h), and that pthread_rwlock_init sets to 0, says where that was,
+// or that a thread is at it: in a grandchild that thread's word is not this generation's.
+#define RENEWING 0x80000000u
 static void renew(pthread_rwlock_t *lock) {
     _Atomic uint32_t *renewed_in = (_Atomic uint32_t *)&lock->__data.__pad4;
     uint32_t generation = atomic_load_explicit(&bound_in, memory_order_relaxed);
     uint32_t seen = atomic_load_explicit(renewed_in, memory_order_acquire);
     while (unlikely(seen != generation)) {
-        if (seen == RENEWING) {
+        // OpenSSL gives its locks no attributes.
+        if (lock->__data.__shared != 0)
+            return;
+        if (seen == (RENEWING | generation)) {
             sched_yield();
             seen = atomic_load_explicit(renewed_in, memory_order_acquire);
-        } else if (atomic_compare_exchange_weak(renewed_in, &seen, RENEWING)) {
-            // The word has to stay as it is meanwhile. OpenSSL gives its locks no attributes.
+        } else if (atomic_compare_exchange_weak(renewed_in, &seen, RENEWING | generation)) {
+            // The word has to stay as it is meanwhile.
             pthread_rwlock_t fresh;
             REAL(initialise_function, INITIALISING)(&fresh, NULL);
-            fresh.__data.__pad4 = RENEWING;
+            fresh.__data.__pad4 = RENEWING | generation;
             memcpy(lock, &fresh, sizeof(fresh));
             atomic_store_explicit(renewed_in, generation, memory_order_release);
             return;
@@ -76,12 +88,49 @@ static int lock_for_writing(pthread_rwlock_t *lock) {
     return REAL(lock_function, WRITING)(lock);
 }
 
+// A mutex has no free word, but says who holds it. A number that is a thread's of the parent is no
+// other's while that one lives.
+static bool is_thread_of_ours(int thread) {
+    return syscall(SYS_tgkill, (pid_t)syscall(SYS_getpid), thread, 0) == 0 || errno != ESRCH;
+}
+
+// Of several threads that come here at once, one frees it; the others wait for it as for any lock.
+static int lock_mutex(pthread_mutex_t *mutex) {
+    int holder = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
+    int saved_errno = errno;
+    if (unlikely(holder != 0) && !is_thread_of_ours(holder) &&
+        __atomic_compare_exchange_n(&mutex->__data.__owner, &holder, 0, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+        mutex->__data.__nusers = 0;
+        __atomic_store_n(&mutex->__data.__lock, 0, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &mutex->__data.__lock, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL,
+                0);
+        log_write(LOG_INFO, "freed a mutex of OpenSSL's that no thread of this process holds");
+    }
+    errno = saved_errno;
+    return REAL(mutex_function, MUTEX)(mutex);
+}
+
+// Other code in the image takes locks that are none of OpenSSL's, in ways that are not seen here.
+static bool is_foreign(const char *name) {
+    static const char *const known[] = {"rdlock", "wrlock", "unlock", "init", "destroy"};
+    static const char prefix[] = "pthread_rwlock";
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (name[sizeof(prefix) - 1] == '_' && strcmp(name + sizeof(prefix), known[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 static void note_import(const struct image *image, const struct import *import, void *context) {
     struct libcrypto *library = context;
     (void)image;
+    library->is_other |= is_foreign(import->name);
     for (size_t i = 0; i < FUNCTIONS; i++) {
         struct image definer;
-        if (strcmp(import->name, functions[i].name) != 0)
+        if (!import->is_binding || strcmp(import->name, functions[i].name) != 0)
             continue;
         library->slots[i] = import->slot;
         if (real[i] == NULL && image_defining(import->name, &definer))
@@ -89,25 +138,37 @@ static void note_import(const struct image *image, const struct import *import, 
     }
 }
 
+static bool is_known(const struct libcrypto *library) {
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        bool is_there = library->slots[i] != NULL && real[i] != NULL;
+        if (!is_there && (functions[i].is_needed || library->slots[i] != NULL))
+            return false;
+    }
+    return !library->is_other;
+}
+
+static bool is_libcrypto(const struct image *image) {
+    // A program with OpenSSL inside has other code besides.
+    return image->path[0] != '\0' && image_symbol(image, "CRYPTO_THREAD_write_lock") != NULL;
+}
+
 static bool note_library(const struct image *image, void *context) {
     (void)context;
-    if (image_symbol(image, "CRYPTO_THREAD_write_lock") == NULL)
+    if (!is_libcrypto(image))
         return false;
     struct libcrypto *library = calloc(1, sizeof(*library));
     if (library == NULL)
         return true;
     library->image = *image;
     image_visit_imports(image, note_import, library);
-    for (size_t i = 0; i < FUNCTIONS; i++) {
-        if (library->slots[i] == NULL || real[i] == NULL) {
-            log_write(LOG_INFO, "%s has other locks than those that can be freed in a child",
-                      image->path);
-            free(library);
-            return false;
-        }
+    if (is_known(library)) {
+        library->next = libraries;
+        libraries = library;
+    } else {
+        log_write(LOG_INFO, "%s has other locks than those that can be freed in a child",
+                  image->path);
+        free(library);
     }
-    library->next = libraries;
-    libraries = library;
     return false;
 }
 
@@ -124,10 +185,28 @@ static bool is_only_thread(void) {
     return is_only;
 }
 
-static void bind(const struct libcrypto *library) {
+static bool is_same(const struct image *image, void *context) {
+    const struct libcrypto *library = context;
+    return image->base == library->image.base && image->dynamic == library->image.dynamic &&
+           is_libcrypto(image);
+}
+
+// All or nothing: a reader that leaves no word would be taken for one of before the fork.
+static void bind(struct libcrypto *library) {
+    // gRPC need not be what keeps it loaded.
+    if (!image_visit(is_same, library))
+        return;
     for (size_t i = 0; i < FUNCTIONS; i++) {
-        if (functions[i].wrapper != NULL && *library->slots[i] != functions[i].wrapper)
-            image_patch_slot(&library->image, library->slots[i], functions[i].wrapper);
+        void *wrapper = functions[i].wrapper;
+        if (wrapper == NULL || library->slots[i] == NULL || *library->slots[i] == wrapper)
+            continue;
+        if (image_patch_slot(&library->image, library->slots[i], wrapper))
+            continue;
+        while (i-- > 0) {
+            if (functions[i].wrapper != NULL && library->slots[i] != NULL)
+                image_patch_slot(&library->image, library->slots[i], real[i]);
+        }
+        return;
     }
 }
 
@@ -135,6 +214,11 @@ void openssl_release_in_child(uint32_t generation) {
     if (libraries == NULL || !is_only_thread())
         return;
     atomic_store(&bound_in, generation);
-    for (const struct libcrypto *library = libraries; library != NULL; library = library->next)
+    for (struct libcrypto *library = libraries; library != NULL; library = library->next)
         bind(library);
+}
+
+void openssl_note_fork(uint32_t generation) {
+    if (atomic_load(&bound_in) != 0)
+        atomic_store(&bound_in, generation);
 }

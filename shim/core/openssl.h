@@ -11,7 +11,9 @@
 // The cure: libcrypto takes all its locks through a handful of imports. In a child these are bound
 // to functions that look at each lock once, when the child meets it first: nobody but the child's
 // only thread has passed by since the fork, so a lock that is held then has no holder, and is made
-// anew. What it protects may be half changed: OpenSSL changes lists and tables by few words.
+// anew. (But for one that the forking thread itself holds, in a callback of OpenSSL's.) What it
+// protects may be half changed: OpenSSL changes lists and tables by few words. Later versions have
+// mutexes besides, which say who holds them.
 //
 // A BoringSSL inside of gRPC's own image is rewound with it.
 #ifndef GRPCFORKSHIM_CORE_OPENSSL_H
@@ -19,12 +21,17 @@
 
 #include <stdint.h>
 
-// Finds each libcrypto, by what it defines, and where it imports its locks' functions. Parent,
-// once, when gRPC is attached.
+// Finds each libcrypto that is loaded, by what it defines, and where it imports its locks'
+// functions. Libraries of which OpenSSL is only a part are left alone. Parent, once, when gRPC is
+// attached.
 void openssl_find(void);
 
-// Binds them, if this thread is the process's only one: others might hold a lock now. Child, at its
-// first use of gRPC; the generation is this process's.
+// Binds them, if this thread is the process's only one: others might hold a lock now. Child, before
+// its first use of gRPC; the generation is this process's.
 void openssl_release_in_child(uint32_t generation);
+
+// A child of a process in which they are bound: from now on its locks are made anew. Child,
+// single-threaded, async-signal-safe.
+void openssl_note_fork(uint32_t generation);
 
 #endif

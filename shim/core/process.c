@@ -473,6 +473,7 @@ static void fork_child(void) {
     if (is_followed()) {
         atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
         become_child();
+        openssl_note_fork(process_generation());
     } else {
         counters_reset_in_child(0);
         shared_memory_note_fork();

@@ -249,14 +249,16 @@ fork_loop() { # ADDRESS [OPTION...]
 
 @test "A child gets past OpenSSL's locks that a thread of its parent held in its first use of TLS" {
     sample first_tls >/dev/null 2>&1 || skip 'its gRPC has another OpenSSL than programs are built with'
-    HARNESS_BACKTRACES=0 run bare 4 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 37
+    # Few children, which under the shim take some tenths of a second.
+    HARNESS_BACKTRACES=0 run bare 10 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 1000
     assert_failure
-    refute_line --regexp '^children'
-    run preloaded 120 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 37
+    refute_line 'parent call ok'
+    # Every fifth: some mutexes of OpenSSL 3.5 are held around fewer allocations than any read-write lock.
+    run preloaded 300 "$(sample first_tls)" "$TLS_ADDRESS" "$CERTIFICATES" 5
     assert_success
     assert_line 'parent handshake ok'
     assert_line 'parent call ok'
     # See docs/limits.md: 6 of 2,996 found what OpenSSL had half made, and were told so.
     read -r _ children _ worked <<<"$(grep '^children' <<<"$output")"
-    [[ $children -gt 100 && $((worked * 100)) -ge $((children * 98)) ]]
+    [[ $children -gt 500 && $((worked * 100)) -ge $((children * 98)) ]]
 }

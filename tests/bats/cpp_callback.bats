@@ -73,6 +73,12 @@ assert_reactors_work() {
     assert_line 'parent stream 0'
 }
 
+@test "under the shim a child's exit does not wait longer for signals that come all the while" {
+    run preloaded 60 "$(sample callback)" "$INSECURE" --child leaving-timer
+    assert_own_connection
+    assert_line 'parent stream 0'
+}
+
 @test "under the shim a child's exit waits for the reaction of the parent's that is running" {
     run preloaded 60 "$(sample callback)" "$INSECURE" --child leaving-soon
     assert_own_connection

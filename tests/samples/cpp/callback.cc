@@ -10,13 +10,16 @@
 //   leaving      many streams are open at fork; the child calls, and leaves by exit() while the
 //                first of their reactions runs, which waits until all is being destroyed
 //   leaving-soon the same, where the reaction returns as soon as the main thread waits for it
+//   leaving-timer  as leaving, of a child that has a timer signal every five milliseconds
 //   in-callback  fork() is called by a reaction, on gRPC's thread; in the child that reaction calls
 //                and returns, and the child ends when its own call has called back
 //   in-interceptor  the same, where the reaction is an interceptor of the call
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <dirent.h>
+#include <sys/time.h>
 #include <thread>
 
 #include <grpcpp/support/client_interceptor.h>
@@ -214,6 +217,16 @@ bool FinishLeavingStreams() {
     return true;
 }
 
+// As a profiler has it.
+void StartTimer() {
+    struct sigaction action = {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGALRM, &action, nullptr);
+    const itimerval period = {{0, 5000}, {0, 5000}};
+    setitimer(ITIMER_REAL, &period, nullptr);
+}
+
 bool ExchangeAndReport(Stream *with, const std::string &who, const std::string &text) {
     const std::string answer = with->Exchange(text);
     Report(who, "echo", answer);
@@ -281,7 +294,10 @@ bool Work(const CommandLine &command, const std::string &kind, const std::string
     if (kind == "idle") {
         return true;
     }
-    if (kind == "leaving" || kind == "leaving-soon") {
+    if (kind.rfind("leaving", 0) == 0) {
+        if (kind == "leaving-timer") {
+            StartTimer();
+        }
         LeavingStream::in_child = true;
         LeavingStream::returns_soon = kind == "leaving-soon";
         // Not by the threads of the callbacks, which will all be in reactions.
@@ -371,15 +387,15 @@ pid_t ForkInReaction(const std::string &parent_peer, bool in_interceptor) {
 int main(int argc, char **argv) {
     const CommandLine command(argc, argv, "[--child KIND]", {"--child"});
     const std::string kind =
-        command.Choice("--child", {"new", "inherited", "pending", "leaving", "leaving-soon", "idle",
-                                   "in-callback", "in-interceptor"});
+        command.Choice("--child", {"new", "inherited", "pending", "leaving", "leaving-soon",
+                                   "leaving-timer", "idle", "in-callback", "in-interceptor"});
     client = std::make_unique<legacy::Client>(MakeIntercepted(command));
     const std::string peer = CallBack(client->stub.get(), "parent");
     stream = std::make_unique<Stream>(client->stub.get());
     if (peer.empty() || !ExchangeAndReport(stream.get(), "parent", "before")) {
         return 1;
     }
-    if (kind == "leaving" || kind == "leaving-soon") {
+    if (kind.rfind("leaving", 0) == 0) {
         OpenLeavingStreams();
     }
     if (kind == "pending") {
