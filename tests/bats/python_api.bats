@@ -35,9 +35,18 @@ with_each_grpcio() { # ASSERTIONS SAMPLE [ARG...]
         echo "# $grpcio"
         run preloaded 120 "$(python_with "$grpcio")" "$sample" "$@"
         assert_success
-        assert_stderr_empty
+        assert_nothing_said
         "$assertions"
     done
+}
+
+# At the end of a Python 3.14 that has a channel of grpc.aio's left, grpcio 1.51.1 says this in a traceback, also
+# without the shim.
+assert_nothing_said() {
+    grep -q '^PythonFinalizationError: cannot join thread at interpreter shutdown' "$BATS_TEST_TMPDIR/stderr" ||
+        assert_stderr_empty
+    refute grep -E '^grpcforkshim|^[A-Za-z]*(Error|Exception):' \
+        <(grep -v '^PythonFinalizationError:' "$BATS_TEST_TMPDIR/stderr")
 }
 
 assert_all_kinds() {
