@@ -32,5 +32,5 @@ teardown() {
 @test "gunicorn stops on QUIT" {
     run_web preloaded gunicorn 500 worker=KILL stop=QUIT
     assert_line 'stopped 0'
-    assert_web_works 500 4 5
+    assert_web_works 500 2 5
 }

@@ -36,7 +36,7 @@ teardown() {
 @test "unicorn stops on TERM" {
     run_web preloaded unicorn 500 worker=KILL stop=TERM
     assert_line 'stopped 0'
-    assert_web_works 500 4 5
+    assert_web_works 500 2 5
 }
 
 @test "puma serves $WEB_REQUESTS requests while workers are killed, and stops on INT" {

@@ -18,6 +18,7 @@ run_web() { # WAY SERVER REQUESTS STEP...
         ruby "$HARNESS_DIRECTORY/web_load.rb" "$server" "$INSECURE" "$BATS_TEST_TMPDIR" "$@"
 }
 
+# A short load can be over before all have begun: two it is at least where one was killed.
 # Those that were killed were replaced; more than were started for that would be replacements of workers
 # that died of themselves.
 assert_web_works() { # REQUESTS LEAST MOST
