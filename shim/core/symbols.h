@@ -176,7 +176,7 @@
     INTERPOSED(void, grpc_tls_credentials_options_set_root_cert_name, (grpc_tls_credentials_options *options, const char *name)) \
     INTERPOSED(void, grpc_tls_credentials_options_watch_identity_key_cert_pairs, (grpc_tls_credentials_options *options)) \
     INTERPOSED(void, grpc_tls_credentials_options_set_identity_cert_name, (grpc_tls_credentials_options *options, const char *name)) \
-    INTERPOSED(void, grpc_tls_credentials_options_set_cert_request_type, (grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type)) \
+    INTERPOSED(int, grpc_tls_credentials_options_set_cert_request_type, (grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type)) \
     INTERPOSED(void, grpc_tls_credentials_options_set_min_tls_version, (grpc_tls_credentials_options *options, grpc_tls_version version)) \
     INTERPOSED(void, grpc_tls_credentials_options_set_max_tls_version, (grpc_tls_credentials_options *options, grpc_tls_version version)) \
     INTERPOSED(void, grpc_tls_credentials_options_set_crl_directory, (grpc_tls_credentials_options *options, const char *directory)) \

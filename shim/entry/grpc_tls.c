@@ -166,9 +166,11 @@ void wrapped_grpc_tls_credentials_options_set_identity_cert_name(
     CHANGE(grpc_tls_credentials_options_set_identity_cert_name, OPTIONS, options, TEXT(name));
 }
 
-void wrapped_grpc_tls_credentials_options_set_cert_request_type(
+// Has a result in gRPC 1.30 alone: whether there are options.
+int wrapped_grpc_tls_credentials_options_set_cert_request_type(
     grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type) {
     CHANGE(grpc_tls_credentials_options_set_cert_request_type, OPTIONS, options, WORD(type));
+    return options != NULL;
 }
 
 void wrapped_grpc_tls_credentials_options_set_min_tls_version(grpc_tls_credentials_options *options,

@@ -28,6 +28,9 @@ static const char *const grown[] = {"grpc_google_default_credentials_create"};
 // A function that was given another parameter between two: its wrapper tells by the value.
 static const char *const split[] = {"grpc_tls_certificate_provider_file_watcher_create"};
 
+// A function that has lost its result between two: its wrapper has one.
+static const char *const silenced[] = {"grpc_tls_credentials_options_set_cert_request_type"};
+
 static bool agree(const struct abi_prototype *shim, const struct abi_prototype *installed) {
     for (size_t i = 0; i < sizeof(grown) / sizeof(grown[0]); i++) {
         size_t all_but_parenthesis = strlen(installed->prototype) - 1;
@@ -37,6 +40,10 @@ static bool agree(const struct abi_prototype *shim, const struct abi_prototype *
     for (size_t i = 0; i < sizeof(split) / sizeof(split[0]); i++) {
         if (strcmp(shim->name, split[i]) == 0)
             return true;
+    }
+    for (size_t i = 0; i < sizeof(silenced) / sizeof(silenced[0]); i++) {
+        if (strcmp(shim->name, silenced[i]) == 0)
+            return strcmp(strchr(shim->prototype, '('), strchr(installed->prototype, '(')) == 0;
     }
     return strcmp(shim->prototype, installed->prototype) == 0;
 }
