@@ -22,6 +22,16 @@ assert_child_called() {
     assert_stderr_empty
 }
 
+calls_with_each_wheel() { # SAMPLE
+    local wheel
+    needs_wheels
+    for wheel in $(python_wheels); do
+        echo "# $wheel"
+        run preloaded 120 "$(python_with "$wheel")" "$(python_sample "$1")" "$SERVER_ADDRESS"
+        assert_child_called
+    done
+}
+
 # --- a channel and stub made at import, used by a forked child -------------------------------
 
 # By setting and chance: as reported, no answer, ValueError or UNAVAILABLE; or an abort; or an answer
@@ -45,13 +55,7 @@ assert_child_called() {
 }
 
 @test "under the shim a global channel and stub answer in a forked child, with the wheel of each year" {
-    local wheel
-    needs_wheels
-    for wheel in $(python_wheels); do
-        echo "# $wheel"
-        run preloaded 120 "$(python_with "$wheel")" "$(python_sample global_channel)" "$SERVER_ADDRESS"
-        assert_child_called
-    done
+    calls_with_each_wheel global_channel
 }
 
 # --- a multiprocessing.Process with a channel of its own -------------------------------------
@@ -68,7 +72,9 @@ assert_child_called() {
             return
         fi
     done
-    skip 'this grpcio fails in other ways than reported'
+    # It was reported of Debian 12's; others fail as well, in their own ways.
+    python_has_wheels || skip 'this grpcio fails in other ways than reported'
+    fail 'none failed as reported'
 }
 
 @test "under the shim a multiprocessing.Process calls by a channel of its own" {
@@ -77,13 +83,7 @@ assert_child_called() {
 }
 
 @test "under the shim a multiprocessing.Process calls by a channel of its own, with the wheel of each year" {
-    local wheel
-    needs_wheels
-    for wheel in $(python_wheels); do
-        echo "# $wheel"
-        run preloaded 120 "$(python_with "$wheel")" "$(python_sample cross_process)" "$SERVER_ADDRESS"
-        assert_child_called
-    done
+    calls_with_each_wheel cross_process
 }
 
 # The setting that programs had to have is not in the way.

@@ -8,7 +8,6 @@
 //                a number that the program has taken from gRPC behind its back in that way
 //   busy         several threads open, close and duplicate while others call
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,6 +23,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "client.h"
 #include "descriptor_list.h"
 
@@ -248,39 +248,6 @@ static bool run_freed(void) {
     return report_parent_again(&client, &before) && passed;
 }
 
-static bool sleeps(const char *thread) {
-    char path[300], state = 'R';
-    snprintf(path, sizeof(path), "/proc/self/task/%s/stat", thread);
-    FILE *file = fopen(path, "r");
-    // One that has gone does nothing any more.
-    if (file == NULL) {
-        return true;
-    }
-    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
-        state = 'R';
-    }
-    fclose(file);
-    return state == 'S';
-}
-
-// A thread of gRPC's that still acknowledges something would find the program's file in its
-// socket's place, and close it.
-static void await_others_asleep(void) {
-    char self[16];
-    snprintf(self, sizeof(self), "%d", (int)getpid());
-    bool asleep = false;
-    while (!asleep) {
-        DIR *tasks = opendir("/proc/self/task");
-        asleep = tasks != NULL;
-        const struct dirent *task;
-        while (asleep && (task = readdir(tasks)) != NULL) {
-            asleep =
-                task->d_name[0] == '.' || strcmp(task->d_name, self) == 0 || sleeps(task->d_name);
-        }
-        closedir(tasks);
-    }
-}
-
 // Puts a file of the program where gRPC believes its socket to be.
 static void take_number(const char *way, int number) {
     if (strcmp(way, "dup2") == 0) {
@@ -349,6 +316,8 @@ static bool run_taken(const char *way) {
         own.count -= 3;
     }
     bool passed = open_client();
+    // A thread of gRPC's that still acknowledges something would find the program's file in its
+    // socket's place, and close it.
     await_others_asleep();
     int number = find_grpc_socket();
     take_number(way, number);

@@ -24,6 +24,7 @@
 
 #include <grpcpp/support/client_interceptor.h>
 
+#include "../c/asleep.h"
 #include "event.h"
 #include "legacy.h"
 
@@ -132,13 +133,6 @@ class Stream : public grpc::ClientBidiReactor<legacy::Request, legacy::Reply> {
 std::unique_ptr<legacy::Client> client;
 std::unique_ptr<Stream> stream;
 
-bool Sleeps(const std::string &task) {
-    std::string stat;
-    std::getline(std::ifstream("/proc/self/task/" + task + "/stat"), stat);
-    const size_t name_end = stat.rfind(')');
-    return name_end == std::string::npos || stat.compare(name_end, 3, ") S") == 0;
-}
-
 // A stream whose reaction in the child waits until the objects of static storage are being
 // destroyed, or until the main thread has stopped on its way there. One that begins after that has
 // come too late.
@@ -174,7 +168,7 @@ class LeavingStream : public Stream {
     static void AwaitExitsWait() {
         exiting.Await();
         const std::string main_thread = std::to_string(getpid());
-        while (!Sleeps(main_thread) && !leaving.HasHappened()) {
+        while (!is_asleep(main_thread.c_str()) && !leaving.HasHappened()) {
             sched_yield();
         }
     }
@@ -231,21 +225,6 @@ bool ExchangeAndReport(Stream *with, const std::string &who, const std::string &
     const std::string answer = with->Exchange(text);
     Report(who, "echo", answer);
     return answer == text;
-}
-
-// A reaction that has told of an event has not returned to gRPC yet, and until it has, its stream
-// counts it. A child that is forked meanwhile does not have its thread, and waits for the stream's
-// end in vain (docs/limits.md). Between the two it blocks nowhere.
-void AwaitOthersAsleep() {
-    const std::string self = std::to_string(getpid());
-    bool asleep = false;
-    while (!asleep) {
-        std::unique_ptr<DIR, int (*)(DIR *)> tasks(opendir("/proc/self/task"), closedir);
-        asleep = tasks != nullptr;
-        while (const dirent *task = asleep ? readdir(tasks.get()) : nullptr) {
-            asleep = task->d_name[0] == '.' || task->d_name == self || Sleeps(task->d_name);
-        }
-    }
 }
 
 // The threads that libgrpc++ polls with.
@@ -354,7 +333,7 @@ pid_t ForkInReaction(const std::string &parent_peer, bool in_interceptor) {
     static UnaryCall outer, inner;
     static pid_t pid;
     static size_t pollers;
-    AwaitOthersAsleep();
+    await_others_asleep();
     pollers = CountPollers();
     if (in_interceptor) {
         intercepted = [] { pid = fork(); };
@@ -398,8 +377,11 @@ int main(int argc, char **argv) {
     if (kind.rfind("leaving", 0) == 0) {
         OpenLeavingStreams();
     }
+    // A reaction that has told of an event has not returned to gRPC yet, and until it has, its
+    // stream counts it. A child that is forked meanwhile does not have its thread, and waits for
+    // the stream's end in vain (docs/limits.md). Between the two it blocks nowhere.
     if (kind == "pending") {
-        AwaitOthersAsleep();
+        await_others_asleep();
     }
     const pid_t pid = kind == "in-callback" || kind == "in-interceptor"
                           ? ForkInReaction(peer, kind == "in-interceptor")

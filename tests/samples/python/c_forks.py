@@ -7,6 +7,7 @@ import sys
 
 import grpc
 from echo import EchoStub, Request
+from family import sockets
 
 ADDRESS = sys.argv[1]
 stub = EchoStub(grpc.insecure_channel(ADDRESS))
@@ -14,20 +15,9 @@ stub = EchoStub(grpc.insecure_channel(ADDRESS))
 libc = ctypes.PyDLL(None)
 
 
-def descriptors():
-    """Sockets and anonymous descriptors, by what they lead to."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.add(os.readlink(f"/proc/self/fd/{name}"))
-        except FileNotFoundError:
-            pass  # that of the listing
-    return found
-
-
 def main():
     parent = stub.Unary(Request(), timeout=30).peer
-    sockets = {name for name in descriptors() if name.startswith("socket:")}
+    parents_sockets = sockets()
     for name in "fork", "_Fork":
         if not hasattr(libc, name):
             print(name, "absent")
@@ -43,7 +33,7 @@ def main():
                 inherited = stub.Unary(Request(text=name), timeout=30)
                 new = EchoStub(grpc.insecure_channel(ADDRESS)).Unary(Request(), timeout=30)
                 assert inherited.text == name and parent not in (inherited.peer, new.peer)
-                assert not sockets & descriptors()
+                assert not parents_sockets & sockets()
                 print(name, "child", "works", flush=True)
                 status = 0
             finally:

@@ -105,6 +105,16 @@ def fork_meanwhile(client, begin, end):
     say(options.under_way, "forks", options.forks, "children failed", failed)
 
 
+def fork_beside(client, work, names, answers):
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        fork_meanwhile(client, names.put, answers.get)
+    finally:
+        names.put(None)
+        thread.join()
+
+
 def use_calls(client):
     """Also of a server of this process, whose handlers are then under way."""
     names, answers = queue.SimpleQueue(), queue.SimpleQueue()
@@ -113,13 +123,7 @@ def use_calls(client):
         for name in iter(names.get, None):
             answers.put(client.wait(name))
 
-    thread = threading.Thread(target=keep_calling)
-    thread.start()
-    try:
-        fork_meanwhile(client, names.put, answers.get)
-    finally:
-        names.put(None)
-        thread.join()
+    fork_beside(client, keep_calling, names, answers)
 
 
 def use_stream(client):
@@ -130,13 +134,7 @@ def use_stream(client):
         for reply in replies:
             answers.put(reply)
 
-    thread = threading.Thread(target=keep_reading)
-    thread.start()
-    try:
-        fork_meanwhile(client, names.put, answers.get)
-    finally:
-        names.put(None)
-        thread.join()
+    fork_beside(client, keep_reading, names, answers)
 
 
 def main():
