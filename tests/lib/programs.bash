@@ -212,7 +212,7 @@ HARNESS_SHOWN_BYTES=100000
 # is over: meanwhile it could get between the parts of a line of standard output, where a test has both
 # in one, or the other way round.
 harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
-    local preload=$1 seconds=$2 mark timed_out stderr watch watcher copy copier pid status=0
+    local preload=$1 seconds=$2 mark timed_out stderr watch watcher copy copier pid size status=0
     shift 2
     mark=$BASHPID.$RANDOM$RANDOM
     timed_out=$HARNESS_RUN_DIRECTORY/timed-out.$mark
@@ -244,6 +244,9 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
     # Its descendants share its standard error: they are awaited too, under the same time-out.
     wait "$copier" || true
     head -c "$HARNESS_SHOWN_BYTES" -- "$stderr" >&2 || true
+    size=$(stat --format=%s -- "$stderr" 2>/dev/null || echo 0)
+    [[ $size -le $HARNESS_SHOWN_BYTES ]] ||
+        printf '\nharness: the rest of %d bytes is left out\n' "$size" >&2
     [[ -n ${HARNESS_STDERR-} ]] || rm -f -- "$stderr"
     exec {watch}>&-
     wait "$watcher" || true
