@@ -29,8 +29,17 @@ teardown_file() {
     assert_line 'parent shutdown ok'
 }
 
-@test "A child logs and traces as its parent had set it by the API" {
-    [[ -x $(sample settings) ]] || skip 'this gRPC logs through abseil'
+@test "A child traces what its parent had switched on by the API" {
+    HARNESS_BACKTRACES=0 GRPC_VERBOSITY=debug run bare 10 "$(sample tracing)" "$SERVER_ADDRESS"
+    assert_failure
+    refute_line 'child tracer ok'
+    GRPC_VERBOSITY=debug run preloaded 60 "$(sample tracing)" "$SERVER_ADDRESS"
+    assert_success
+    assert_line 'child tracer ok'
+}
+
+@test "A child logs into the function that its parent had set by the API" {
+    [[ -x $(sample settings) ]] || skip 'this gRPC has no function to log into'
     HARNESS_BACKTRACES=0 run bare 10 "$(sample settings)" "$SERVER_ADDRESS"
     assert_failure
     run preloaded 60 "$(sample settings)" "$SERVER_ADDRESS"

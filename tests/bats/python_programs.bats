@@ -37,9 +37,7 @@ python_library() {
 
 oldest_and_newest() {
     echo debian
-    if python_has_wheels; then
-        python_wheels | tail -n 1
-    fi
+    python_wheels | tail -n 1
 }
 
 # Nothing of the shim's in the output; the programs print what they like.
@@ -108,7 +106,6 @@ assert_shim_is_silent() {
 }
 
 @test "a second interpreter in the process is not in the way" {
-    needs_wheels
     local grpcio
     for grpcio in $(oldest_and_newest); do
         preloaded_sample two_interpreters "$SERVER_ADDRESS"
@@ -118,7 +115,7 @@ assert_shim_is_silent() {
 }
 
 @test "gunicorn with preload_app: each worker has a connection of its own" {
-    needs_wheels
+    needs_programs
     cd "$SAMPLES"
     HOME=$BATS_TEST_TMPDIR run preloaded 120 "$(python_with programs)" web_client.py \
         "$(dirname "$(python_with programs)")/gunicorn" "${GUNICORN[@]}"
@@ -149,7 +146,7 @@ assert_shim_is_silent() {
 }
 
 @test "celery's prefork pool: each worker has a connection of its own" {
-    needs_wheels
+    needs_programs
     export SAMPLE_DIRECTORY=$BATS_TEST_TMPDIR/celery
     mkdir "$SAMPLE_DIRECTORY"
     run preloaded 180 "$(python_with programs)" "$(python_sample celery_tasks)"
@@ -161,7 +158,7 @@ assert_shim_is_silent() {
 
 @test "grpcio-status, grpcio-health-checking, google-api-core and OpenTelemetry's exporter work in a child" {
     local who
-    needs_wheels
+    needs_programs
     run preloaded 120 "$(python_with programs)" "$(python_sample packages)"
     assert_success
     for who in parent child child-new parent-after; do
@@ -182,15 +179,15 @@ assert_shim_is_silent() {
     cd "$SAMPLES"
     bare_start pools 12 "$DEBIAN_PYTHON" pools.py "$SERVER_ADDRESS"
     bare_start c_forks 12 "$DEBIAN_PYTHON" c_forks.py "$SERVER_ADDRESS"
+    bare_start two_interpreters 12 "$DEBIAN_PYTHON" two_interpreters.py "$SERVER_ADDRESS"
     bare_start idle_child 12 "$DEBIAN_PYTHON" idle_child.py "$SERVER_ADDRESS"
     bare_start embedded 12 "$(sample embedded_python)" "$(python_library)" global_channel.py "$SERVER_ADDRESS"
     if command -v uwsgi >/dev/null; then
         bare_start uwsgi 12 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}"
         bare_start uwsgi-threads 12 "$DEBIAN_PYTHON" web_client.py "${UWSGI[@]}" --enable-threads --threads 4
     fi
-    if python_has_wheels; then
+    if python_fits programs; then
         programs=$(python_with programs)
-        bare_start two_interpreters 12 "$DEBIAN_PYTHON" two_interpreters.py "$SERVER_ADDRESS"
         HOME=$BATS_TEST_TMPDIR bare_start gunicorn 12 "$programs" web_client.py \
             "$(dirname "$programs")/gunicorn" "${GUNICORN[@]}"
         mkdir "$BATS_TEST_TMPDIR/celery"
@@ -209,6 +206,9 @@ assert_shim_is_silent() {
     assert_line "parent's sockets some"
     # Or it is not forked at all: with Python 3.13 grpcio's handlers may wait in the parent.
     refute_line --regexp "^child's of them 0 "
+    run bare_result two_interpreters
+    assert_line 'other works'
+    refute_line 'child exit 0'
     run bare_result embedded
     assert_failure
     assert_line --regexp '^parent peer ipv4:'
@@ -217,10 +217,7 @@ assert_shim_is_silent() {
         assert_no_workers uwsgi
         assert_no_workers uwsgi-threads
     fi
-    if python_has_wheels; then
-        run bare_result two_interpreters
-        assert_line 'other works'
-        refute_line 'child exit 0'
+    if python_fits programs; then
         assert_no_workers gunicorn
         run bare_result celery
         assert_failure

@@ -10,6 +10,8 @@
 #   shim                              prints the path of the shared library
 #   assert_fails_after REGEXP         the last bare program came to no good end after this line
 #   assert_stderr_empty               the last bare or preloaded program wrote nothing to stderr
+#   not_emulated REASON               skips the test in an emulator (scripts/aarch64)
+#   not_sanitized REASON              skips the test with a sanitizer (scripts/sanitize)
 #   value KEY                         prints the value of the first line `KEY VALUE` of $output
 #
 # start_server and make_certificates export what they set, so setup_file may call them.
@@ -51,6 +53,14 @@ else
     # shellcheck source=tests/lib/assert.bash
     source "$HARNESS_DIRECTORY/assert.bash"
 fi
+
+not_emulated() { # REASON
+    [[ -z ${HARNESS_EMULATOR-} ]] || skip "the emulator $1"
+}
+
+not_sanitized() { # REASON
+    [[ -z ${HARNESS_SANITIZER-} ]] || skip "a sanitizer $1"
+}
 
 # --- assertions ---------------------------------------------------------------------------------
 

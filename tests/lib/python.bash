@@ -3,12 +3,14 @@
 #
 #   python_with NAME        prints the interpreter that has the grpcio of NAME: `debian`, or the
 #                           name of a file of tests/python/ without its .txt
-#   python_wheels           prints the names of the wheels that are tested, oldest first
+#   python_wheels           prints the names of the wheels that this release's Python can have, oldest
+#                           first; never none
 #   python_grpcios          prints the names of all that this release can run
 #   python_sample NAME      prints the path of a sample program
 #   python_has_aio          whether there is grpc.aio in all of them
 #   needs_aio               skips the test where there is not
-#   needs_wheels            skips the test on releases whose Python the wheels were not chosen for
+#   python_fits NAME        whether what is in tests/python/NAME.txt is made for this release's Python
+#   needs_programs          skips the test where the programs and packages are not
 #   bare_start NAME SECONDS PROGRAM [ARG...]
 #                           starts a Python program without the shim; `wait` for all that were started
 #   bare_result NAME        its output and status
@@ -21,8 +23,25 @@ DEBIAN_PYTHON=/usr/bin/python3
 # From 3.12 on Python tells a main module that forks with threads what it thinks of that.
 export PYTHONWARNINGS='ignore:This process:DeprecationWarning'
 
+# The first line of a requirements file says what it is made for: `# Python 3.9 to 3.11`.
+python_fits() { # NAME
+    "$DEBIAN_PYTHON" - "$PYTHON_TESTS/$1.txt" <<'END'
+import re, sys
+first, last = re.findall(r"(\d+)\.(\d+)", open(sys.argv[1]).readline())
+sys.exit(not tuple(map(int, first)) <= sys.version_info[:2] <= tuple(map(int, last)))
+END
+}
+
 python_wheels() {
-    (cd "$PYTHON_TESTS" && printf '%s\n' grpcio-*.txt | sed 's/\.txt$//' | sort -V)
+    local path name found=0
+    for path in $(printf '%s\n' "$PYTHON_TESTS"/grpcio-*.txt | sort -V); do
+        name=$(basename "$path" .txt)
+        if python_fits "$name"; then
+            echo "$name"
+            found=1
+        fi
+    done
+    [[ $found -eq 1 ]] || harness_die "no wheel of grpcio is tested with this Python"
 }
 
 python_sample() { # NAME
@@ -61,12 +80,8 @@ python_with() { # NAME
     echo "$GRPCFORKSHIM_BUILD/python/$1/bin/python"
 }
 
-python_has_wheels() {
-    "$DEBIAN_PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
-}
-
-needs_wheels() {
-    python_has_wheels || skip 'the wheels were chosen for Python 3.11'
+needs_programs() {
+    python_fits programs || skip "the programs' releases are not made for this Python"
 }
 
 # Whether Debian's has it; the wheels that are tested do.
@@ -81,9 +96,7 @@ needs_aio() {
 # Those that this release can run.
 python_grpcios() {
     echo debian
-    if python_has_wheels; then
-        python_wheels
-    fi
+    python_wheels
 }
 
 # Most programs hang without the shim, so they run side by side. Upstream's fork handlers, of which the

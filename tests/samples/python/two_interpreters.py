@@ -3,9 +3,13 @@
 import os
 import sys
 
-import _xxsubinterpreters as interpreters
 import grpc
 from echo import EchoStub, Request
+
+try:
+    import _interpreters as interpreters
+except ImportError:  # before Python 3.13
+    import _xxsubinterpreters as interpreters
 
 OTHER = """
 import json, sqlite3, xml.dom.minidom
