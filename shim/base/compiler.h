@@ -21,6 +21,17 @@
 // Who called the function that this stands in.
 #define CALLER __builtin_return_address(0)
 
+// What a tag leads to travels through gRPC from one thread to another. It is ordered by atomics
+// that the thread sanitizer does not see, for gRPC is not built with it.
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#define GIVEN_TO_GRPC(memory) __tsan_release(memory)
+#define TAKEN_FROM_GRPC(memory) __tsan_acquire(memory)
+#else
+#define GIVEN_TO_GRPC(memory) ((void)0)
+#define TAKEN_FROM_GRPC(memory) ((void)0)
+#endif
+
 #define CACHE_LINE 64 // bytes
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,6 +1,7 @@
 #include "core/delivery.h"
 
 #include "base/compiler.h"
+#include "core/fork.h"
 #include "core/functions.h"
 #include "core/process.h"
 
@@ -71,7 +72,7 @@ static void wait_for_others(void) {
 
 // A grandchild inherits the registration; it has one of its own if it used gRPC.
 static void on_exit_of(void *generation) {
-    process_notice_child();
+    fork_notice_child();
     if ((uintptr_t)generation != process_generation())
         return;
     int saved_errno = errno;

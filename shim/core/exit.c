@@ -1,5 +1,6 @@
 #include "core/exit.h"
 
+#include "core/fork.h"
 #include "core/process.h"
 #include "core/snapshot.h"
 #include "core/static_images.h"
@@ -14,7 +15,7 @@ struct registration {
 
 static void run(void *context) {
     const struct registration *registration = context;
-    process_notice_child();
+    fork_notice_child();
     if (registration->generation == process_generation())
         registration->destructor(registration->object);
 }

@@ -108,6 +108,7 @@ HOT static bool finish(struct pending *pending, int *success) {
 static void run_functor(grpc_completion_queue_functor *functor, int success) {
     struct pending *pending =
         (struct pending *)((char *)functor - offsetof(struct pending, functor));
+    TAKEN_FROM_GRPC(pending);
     grpc_completion_queue_functor *programs = pending->tag;
     registry_remove_object(&pending->object);
     bool carried = finish(pending, &success);
@@ -173,6 +174,7 @@ HOT struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_co
         return NULL;
     }
     *tag = pending->object.handle;
+    GIVEN_TO_GRPC(pending);
     return pending;
 }
 
@@ -186,6 +188,7 @@ void pending_makes_call(struct pending *pending, grpc_call **made,
         return;
     pending->outputs.made = made;
     pending->queue_of_made = queue_of_call;
+    GIVEN_TO_GRPC(pending);
 }
 
 void pending_cancel(struct pending *pending) {
@@ -200,6 +203,7 @@ HOT bool pending_complete(const grpc_completion_queue *queue, grpc_event *event)
         (struct pending *)registry_remove(OBJECT_PENDING, event->tag, (uintptr_t)queue);
     if (pending == NULL)
         return false;
+    TAKEN_FROM_GRPC(pending);
     event->tag = pending->tag;
     return finish(pending, &event->success);
 }

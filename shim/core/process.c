@@ -9,6 +9,7 @@
 #include "core/delivery.h"
 #include "core/descriptors.h"
 #include "core/detection.h"
+#include "core/fork.h"
 #include "core/functions.h"
 #include "core/image.h"
 #include "core/image_list.h"
@@ -17,18 +18,14 @@
 #include "core/registry.h"
 #include "core/revival.h"
 #include "core/settings.h"
-#include "core/shared_memory.h"
 #include "core/snapshot.h"
 #include "core/static_images.h"
 #include "core/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 // What stands until a process is attached, and where no page of the other kind can be had.
@@ -40,10 +37,6 @@ enum protection { NOT_ATTACHED, PROTECTED, UNPROTECTED };
 static HOT_DATA _Atomic(enum protection) protection;
 static HOT_DATA _Atomic bool inherited; // a child before its first use of gRPC
 static _Atomic uint32_t initialisations;
-static _Atomic pid_t process_id; // the process for which all of this holds
-// The flag in the wiped page was set in the process for which all of this holds.
-static _Atomic bool was_ready;
-static _Atomic pid_t noticing; // the process of which a thread is in notice_fork
 
 // Held while a process attaches or revives. gRPC's own calls meanwhile, from whatever thread, don't
 // come here.
@@ -164,8 +157,8 @@ static void attach(void) {
     }
     functions_bind(&core);
     functions_bind_ares();
-    process_register_handlers();
-    atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
+    fork_register_handlers();
+    fork_note_process();
     const char *why = configuration()->disabled ? NULL : copy_data(&core);
     if (configuration()->disabled) {
         atomic_store(&protection, UNPROTECTED);
@@ -183,22 +176,22 @@ static void attach(void) {
     }
 }
 
-// Whether there is anything to do in this process's children.
-static bool is_followed(void) {
+bool process_is_followed(void) {
     return process_is_protected() || static_images_exist();
 }
 
 bool process_attach_static(const struct image *image) {
     process_start();
-    process_register_handlers();
+    fork_register_handlers();
+    fork_notice_child();
     lock_acquire(&slow_lock);
+    if (!process_is_followed())
+        fork_note_process();
     if (!static_images_exist()) {
         functions_bind_ares();
         descriptors_start();
         make_flags();
     }
-    pid_t none = 0;
-    atomic_compare_exchange_strong(&process_id, &none, (pid_t)syscall(SYS_getpid));
     bool added = static_images_add(image);
     if (!process_is_protected())
         counters_set_state(RECORD_protected);
@@ -211,8 +204,17 @@ _Atomic uint32_t *process_runtime_ready(void) {
     return &atomic_load(&process_flags)->runtime_ready;
 }
 
-// A child's bookkeeping, whichever way it was made. Single-threaded and async-signal-safe.
-static void become_child(void) {
+bool process_flags_are_wiped(void) {
+    return atomic_load(&process_flags) != &fallback_flags;
+}
+
+void process_reset_locks_in_child(void) {
+    working = false;
+    lock_reset_in_child(&slow_lock);
+    lock_reset_in_child(&start_lock);
+}
+
+void process_become_child(void) {
     working = false;
     counters_reset_in_child(atomic_fetch_add(&process_current_generation, 1) + 1);
     counters_set_state(RECORD_inherited);
@@ -231,48 +233,10 @@ static void become_child(void) {
         atomic_store(&flags->ready, 0);
     if (atomic_load(&flags->runtime_ready) != 0)
         atomic_store(&flags->runtime_ready, 0);
-    atomic_store(&was_ready, false);
-}
-
-// A child in a namespace of its own may have its parent's process id: process 1 of a container that
-// makes another one has. There the page tells.
-static bool is_unnoticed(pid_t self) {
-    return atomic_load(&process_id) != self || (atomic_load(&was_ready) && !process_is_ready());
-}
-
-// A child that no at-fork handler has seen. Of several threads that come here at once, one does it,
-// and the others wait for it.
-static void notice_fork(void) {
-    pid_t self = (pid_t)syscall(SYS_getpid);
-    while (is_followed() && is_unnoticed(self)) {
-        pid_t other = atomic_load(&noticing);
-        if (other == self || !atomic_compare_exchange_strong(&noticing, &other, self)) {
-            sched_yield();
-            continue;
-        }
-        if (is_unnoticed(self)) {
-            image_note_fork();
-            become_child();
-            atomic_store(&process_id, self);
-        }
-        atomic_store(&noticing, 0);
-    }
-}
-
-// A kernel that wipes the page says so without a system call.
-static bool is_noticed(void) {
-    return process_is_ready() && atomic_load(&process_flags) != &fallback_flags;
-}
-
-void process_notice_child(void) {
-    int saved_errno = errno;
-    if (!is_noticed())
-        notice_fork();
-    errno = saved_errno;
 }
 
 uint32_t process_begin_child(void) {
-    notice_fork();
+    fork_notice_child();
     lock_acquire(&slow_lock);
     release_others_locks();
     lock_release(&slow_lock);
@@ -356,7 +320,7 @@ static void do_work(bool only_releasing) {
     image_ask_loader();
     atomic_store(&inherited, false);
     atomic_store(&atomic_load(&process_flags)->ready, 1);
-    atomic_store(&was_ready, true);
+    fork_note_ready();
 }
 
 static void prepare(const void *caller, bool only_releasing) {
@@ -365,7 +329,7 @@ static void prepare(const void *caller, bool only_releasing) {
     int saved_errno = errno;
     process_start();
     pin();
-    notice_fork();
+    fork_notice_child();
     lock_acquire(&slow_lock);
     working = true;
     if (!process_is_ready())
@@ -430,14 +394,12 @@ uint32_t process_initialisations(void) {
     return atomic_load(&initialisations);
 }
 
-// A program that has gRPC loaded and did not use it yet is attached before it forks: a thread of it
-// may hold one of abseil's locks, and its child may be the first to use gRPC. Looks only when
-// something was loaded since, and calls nothing of gRPC.
-static void attach_before_fork(void) {
+void process_attach_before_fork(void) {
     static _Atomic unsigned long long seen;
     unsigned long long loads = image_loads();
     struct image core;
-    if (atomic_exchange(&seen, loads) == loads || !image_defining(core_symbol, &core))
+    if (atomic_load(&protection) != NOT_ATTACHED || atomic_exchange(&seen, loads) == loads ||
+        !image_defining(core_symbol, &core))
         return;
     process_start();
     pin();
@@ -445,48 +407,6 @@ static void attach_before_fork(void) {
     if (atomic_load(&protection) == NOT_ATTACHED)
         attach();
     lock_release(&slow_lock);
-}
-
-static void fork_prepare(void) {
-    if (atomic_load(&protection) == NOT_ATTACHED)
-        attach_before_fork();
-    // A child that no handler has seen must not count its forks in what its parent shares.
-    if (!is_noticed())
-        notice_fork();
-    if (process_is_protected())
-        shared_memory_own(); // for children to count themselves in
-    counters_fork_begins();
-    descriptors_fork_begins();
-}
-
-static void fork_parent(void) {
-    descriptors_fork_ended();
-    detection_report();
-}
-
-static void fork_child(void) {
-    image_note_fork();
-    // gRPC may be loaded later in this process, and what it has then be none of its parent's.
-    descriptors_note_fork();
-    lock_reset_in_child(&start_lock);
-    atomic_store(&noticing, 0);
-    if (is_followed()) {
-        atomic_store(&process_id, (pid_t)syscall(SYS_getpid));
-        become_child();
-        openssl_note_fork(process_generation());
-    } else {
-        counters_reset_in_child(0);
-        shared_memory_note_fork();
-        shared_memory_leave_parent();
-        lock_reset_in_child(&slow_lock); // another thread may have been attaching
-        working = false;
-    }
-}
-
-void process_register_handlers(void) {
-    static _Atomic bool registered;
-    if (unlikely(!atomic_load(&registered)) && !atomic_exchange(&registered, true))
-        pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 static void start_once(void) {

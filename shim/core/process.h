@@ -1,8 +1,7 @@
 // The life of a process as gRPC sees it: attach, fork, revive.
 //
 //   attach   at the first call into gRPC: find its images, bind its functions, copy its data
-//   prepare  before fork(): announce it (nothing is stopped and no lock is taken)
-//   child    after fork(): close gRPC's descriptors; the child is `inherited`
+//   child    after fork() (core/fork.h): close gRPC's descriptors; the child is `inherited`
 //   revive   at an inherited child's first call into gRPC: rewind its data, initialise it again
 //
 // A page that the kernel wipes in every child (MADV_WIPEONFORK, madvise(2)) holds the flag that
@@ -42,10 +41,6 @@ void process_prepare_use(const void *caller);
 // The same for calls that only give something back (destroy, release, shutdown): they are answered
 // from the records alone and don't start gRPC in a child that hasn't used it.
 void process_prepare_release(const void *caller);
-
-// Does the bookkeeping of a child that no at-fork handler has seen, if this is one: made by _Fork()
-// or a bare system call. For what is told of a process before it uses gRPC, its exit. Any thread.
-void process_notice_child(void);
 
 static inline bool process_is_ready(void) {
     struct process_flags *flags = atomic_load_explicit(&process_flags, memory_order_relaxed);
@@ -90,12 +85,6 @@ void process_initialised(void);
 // The number of grpc_init calls that are not taken back yet.
 uint32_t process_initialisations(void);
 
-// Registers the at-fork handlers once, the first of the process's: prepare then runs last and child
-// first. To be called where gRPC may be in the process, and before others register theirs. It is
-// not done from the start: the page faults of it are half of what a program without gRPC would pay
-// for this library. Safe before the constructor, from any thread.
-void process_register_handlers(void);
-
 // What a language's runtime adds, each or NULL:
 //   attached      gRPC was found. Must call neither gRPC, for the process may be about to fork, nor
 //                 the loader.
@@ -135,5 +124,25 @@ uint32_t process_begin_child(void);
 
 // The constructor's part. Safe to call again.
 void process_start(void);
+
+// --- for core/fork.c --------------------------------------------------------------------------
+
+// Whether there is anything to do in this process's children. Any thread.
+bool process_is_followed(void);
+
+// Whether the kernel clears the flags in every child. Any thread.
+bool process_flags_are_wiped(void);
+
+// A program that has gRPC loaded and did not use it yet is attached before it forks: a thread of it
+// may hold one of abseil's locks, and its child may be the first to use gRPC. Looks only when
+// something was loaded since, and calls nothing of gRPC. Any thread that is about to fork.
+void process_attach_before_fork(void);
+
+// Child, single-threaded, async-signal-safe: whoever held them is not there.
+void process_reset_locks_in_child(void);
+
+// A child's bookkeeping, whichever way it was made. Single-threaded, or while the others wait;
+// async-signal-safe.
+void process_become_child(void);
 
 #endif

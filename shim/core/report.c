@@ -4,7 +4,7 @@
 #include "base/configuration.h"
 #include "base/log.h"
 #include "core/counters.h"
-#include "core/process.h"
+#include "core/fork.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -99,7 +99,7 @@ void report_start(void) {
     if (configuration()->report_at_end != REPORT_NONE && at_quick_exit(report_at_end) != 0)
         log_write(LOG_ERROR, "can't handle quick_exit, out of memory, it writes no report");
     if (configuration()->report_at_end == REPORT_ALL)
-        process_register_handlers(); // else a program without gRPC has none
+        fork_register_handlers(); // else a program without gRPC has none
     if (configuration()->report_signal != 0)
         prepare_signal(configuration()->report_signal);
     errno = saved_errno;

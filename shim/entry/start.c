@@ -1,6 +1,7 @@
 // The library's constructor, and the hooks that have to be there from the start.
 #include "core/detection.h"
 #include "core/exit.h"
+#include "core/fork.h"
 #include "core/image_list.h"
 #include "core/process.h"
 #include "core/report.h"
@@ -12,7 +13,8 @@
 #include "runtime/ruby.h"
 
 // Thread sanitizer's runtime calls both of the functions below before it can bear instrumented
-// code: until our constructor has run, which is after its own, they pass through.
+// code: until our constructor has run, which is after its own, they pass through. It makes up for
+// what they would have done.
 #if defined(__SANITIZE_THREAD__)
 #include <dlfcn.h>
 #define NOT_INSTRUMENTED __attribute__((no_sanitize("thread")))
@@ -20,7 +22,9 @@
     if (!started)                                                                                  \
         return ((__typeof__(&wrapped_##name))dlsym(RTLD_NEXT, #name))(__VA_ARGS__);
 static bool started;
-#define NOTE_STARTED started = true;
+#define NOTE_STARTED                                                                               \
+    started = true;                                                                                \
+    fork_register_handlers();
 #else
 #define NOT_INSTRUMENTED
 #define PASS_TOO_EARLY(name, ...)
@@ -55,7 +59,7 @@ void wrapped__Exit(int status) {
 NOT_INSTRUMENTED int wrapped___register_atfork(void (*prepare)(void), void (*parent)(void),
                                                void (*child)(void), void *image) {
     PASS_TOO_EARLY(__register_atfork, prepare, parent, child, image)
-    process_register_handlers();
+    fork_register_handlers();
     // Those that gRPC registers for itself stop its threads at every fork, for nothing.
     if (process_is_protected() && snapshot_covers(CALLER))
         return 0;
@@ -67,7 +71,7 @@ NOT_INSTRUMENTED int wrapped___register_atfork(void (*prepare)(void), void (*par
 NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *object, void *image) {
     PASS_TOO_EARLY(__cxa_atexit, destructor, object, image)
     // Called when a library written in C++ is loaded, as gRPC is.
-    process_register_handlers();
+    fork_register_handlers();
     python_library_loaded(image);
     exit_bind_to_process(&destructor, &object, image);
     return libc_function(__cxa_atexit)(destructor, object, image);
