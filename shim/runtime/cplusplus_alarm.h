@@ -21,8 +21,7 @@ extern const struct binding_table cplusplus_alarm_bindings;
 // Ends the alarms that came through the fork. Child, once, when gRPC is initialised again.
 void cplusplus_end_alarms(void);
 
-// --- for what alarms are made of
-// ------------------------------------------------------------------
+// --- for what alarms are made of ---------------------------------------------------------------
 
 // An alarm that is running: the head of the record of its timer or task. The record belongs to the
 // registry and to what the core is to call.

@@ -58,9 +58,8 @@ assert_same_outcome() { # OUTCOME
 
 @test "under the shim Google's default credentials of a file work in the child" {
     for channel in inherited new; do
-        run preloaded 60 env GOOGLE_APPLICATION_CREDENTIALS="$key" \
-            GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="$CERTIFICATES/ca.pem" \
-            "$(sample default_credentials)" "$TLS" --kind google-default --channel "$channel"
+        GOOGLE_APPLICATION_CREDENTIALS=$key GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=$CERTIFICATES/ca.pem \
+            run preloaded 60 "$(sample default_credentials)" "$TLS" --kind google-default --channel "$channel"
         assert_same_outcome '0 Bearer ey'
     done
 }

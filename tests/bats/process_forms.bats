@@ -15,6 +15,10 @@ teardown_file() {
     stop_servers
 }
 
+# What an emulator can't do (scripts/aarch64).
+WIPES_NOTHING='does not wipe the pages that are to be wiped at fork'
+EXECUTES_FOREIGN="executes this machine's programs only"
+
 form() { # FORM
     fails_bare "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
     works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" "$1"
@@ -35,6 +39,7 @@ form() { # FORM
 }
 
 @test "The child of forkpty() calls on the inherited channel" {
+    not_emulated 'has no terminals'
     form forkpty
 }
 
@@ -48,6 +53,7 @@ form() { # FORM
 }
 
 @test "The child of _Fork() calls on the inherited channel" {
+    not_emulated "$WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
@@ -56,6 +62,7 @@ form() { # FORM
 }
 
 @test "The first calls of a hundred children of _Fork() are made by two threads at once" {
+    not_emulated "$WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
@@ -65,10 +72,12 @@ form() { # FORM
 }
 
 @test "The child of a raw clone() calls on the inherited channel" {
+    not_emulated "$WIPES_NOTHING"
     form clone
 }
 
 @test "The child of a raw clone() calls although it has its parent's process id" {
+    not_emulated "$WIPES_NOTHING"
     local -a contain=(unshare --pid --fork --kill-child)
     # In a changed root only root itself can; elsewhere whoever may have a namespace of users.
     [[ $EUID -eq 0 ]] || contain+=(--user --map-root-user)
@@ -95,11 +104,13 @@ nothing_changes() { # FORM
 }
 
 @test "Nothing changes for fork and exec: the program's own descriptors stay open, no others" {
+    not_emulated "$EXECUTES_FOREIGN"
     nothing_changes fork-exec
     assert_line 'exec descriptors ok'
 }
 
 @test "A child that execs has none of gRPC's descriptors, even if it unmarks close-on-exec" {
+    not_emulated "$EXECUTES_FOREIGN"
     run bare 30 "$(sample process_forms)" "$SERVER_ADDRESS" fork-exec-unmarked
     assert_failure
     assert_line --regexp '^exec unknown [0-9]+ socket:'
@@ -109,26 +120,31 @@ nothing_changes() { # FORM
 }
 
 @test "Nothing changes for vfork and exec" {
+    not_emulated "$EXECUTES_FOREIGN"
     nothing_changes vfork-exec
     assert_line 'exec descriptors ok'
 }
 
 @test "Nothing changes for posix_spawn()" {
+    not_emulated "$EXECUTES_FOREIGN"
     nothing_changes posix-spawn
     assert_line 'exec descriptors ok'
 }
 
 @test "Nothing changes for system()" {
+    not_emulated "$EXECUTES_FOREIGN"
     nothing_changes system
     assert_line 'exec descriptors ok'
 }
 
 @test "Nothing changes for popen()" {
+    not_emulated "$EXECUTES_FOREIGN"
     nothing_changes popen
     assert_line 'exec descriptors ok'
 }
 
 @test "Nothing changes for a process made by clone() that shares the memory" {
+    not_emulated 'makes no processes that share their memory'
     nothing_changes clone-vm
 }
 
@@ -187,6 +203,7 @@ descriptors() { # SUBJECT
 # --- a program without gRPC -------------------------------------------------------------------
 
 @test "Nothing changes for a program without gRPC" {
+    not_emulated "$EXECUTES_FOREIGN"
     local expected
     run bare 60 "$(sample no_grpc)"
     assert_success
