@@ -11,7 +11,7 @@
 #   assert_fails_after REGEXP         the last bare program came to no good end after this line
 #   assert_stderr_empty               the last bare or preloaded program wrote nothing to stderr
 #   not_emulated REASON               skips the test in an emulator (scripts/aarch64)
-#   not_sanitized REASON              skips the test with a sanitizer (scripts/sanitize)
+#   not_sanitized REASON [KIND]       skips the test with a sanitizer, or that one (scripts/sanitize)
 #   value KEY                         prints the value of the first line `KEY VALUE` of $output
 #
 # start_server and make_certificates export what they set, so setup_file may call them.
@@ -58,8 +58,8 @@ not_emulated() { # REASON
     [[ -z ${HARNESS_EMULATOR-} ]] || skip "the emulator $1"
 }
 
-not_sanitized() { # REASON
-    [[ -z ${HARNESS_SANITIZER-} ]] || skip "a sanitizer $1"
+not_sanitized() { # REASON [KIND]
+    [[ -z ${HARNESS_SANITIZER-} || $HARNESS_SANITIZER != "${2-$HARNESS_SANITIZER}" ]] || skip "a sanitizer $1"
 }
 
 # --- assertions ---------------------------------------------------------------------------------
