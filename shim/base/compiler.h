@@ -21,15 +21,14 @@
 // Who called the function that this stands in.
 #define CALLER __builtin_return_address(0)
 
-// What a tag leads to travels through gRPC from one thread to another. It is ordered by atomics
-// that the thread sanitizer does not see, for gRPC is not built with it.
+// Memory that goes from one thread to another through code that the thread sanitizer does not see.
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
-#define GIVEN_TO_GRPC(memory) __tsan_release(memory)
-#define TAKEN_FROM_GRPC(memory) __tsan_acquire(memory)
+#define HANDED_ON(memory) __tsan_release(memory)
+#define TAKEN_UP(memory) __tsan_acquire(memory)
 #else
-#define GIVEN_TO_GRPC(memory) ((void)0)
-#define TAKEN_FROM_GRPC(memory) ((void)0)
+#define HANDED_ON(memory) ((void)0)
+#define TAKEN_UP(memory) ((void)0)
 #endif
 
 #define CACHE_LINE 64 // bytes

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static _Atomic pid_t followed; // the process for which what core/process.c knows holds
-// The flag in the wiped page was set in that process.
+// The flag was set in that process, in a page that the kernel wipes.
 static _Atomic bool was_ready;
 static _Atomic pid_t noticing; // the process of which a thread is in notice
 
@@ -25,18 +25,19 @@ static pid_t process_number(void) {
     return (pid_t)syscall(SYS_getpid);
 }
 
+void fork_note_ready(void) {
+    atomic_store(&was_ready, process_flags_are_wiped() && process_is_ready());
+}
+
+// Nothing is left of what held for a process that was followed before, or for a parent.
 void fork_note_process(void) {
+    fork_note_ready();
     atomic_store(&followed, process_number());
 }
 
-void fork_note_ready(void) {
-    atomic_store(&was_ready, true);
-}
-
-static void become_child(pid_t self) {
+static void become_child(void) {
     process_become_child();
     atomic_store(&was_ready, false);
-    atomic_store(&followed, self);
 }
 
 // --- a child that no handler has seen ----------------------------------------------------------
@@ -58,7 +59,9 @@ static void notice(void) {
         }
         if (is_unnoticed(self)) {
             image_note_fork();
-            become_child(self);
+            become_child();
+            // Last: the other threads wait for it.
+            atomic_store(&followed, self);
         }
         atomic_store(&noticing, 0);
     }
@@ -76,9 +79,9 @@ void fork_notice_child(void) {
 // --- the handlers ------------------------------------------------------------------------------
 
 static void prepare(void) {
-    process_attach_before_fork();
     // A child that no handler has seen must not count its forks in what its parent shares.
     fork_notice_child();
+    process_attach_before_fork();
     if (process_is_protected())
         shared_memory_own(); // for children to count themselves in
     counters_fork_begins();
@@ -97,7 +100,8 @@ static void child(void) {
     process_reset_locks_in_child();
     atomic_store(&noticing, 0);
     if (process_is_followed()) {
-        become_child(process_number());
+        atomic_store(&followed, process_number());
+        become_child();
         openssl_note_fork(process_generation());
     } else {
         counters_reset_in_child(0);

@@ -108,7 +108,7 @@ HOT static bool finish(struct pending *pending, int *success) {
 static void run_functor(grpc_completion_queue_functor *functor, int success) {
     struct pending *pending =
         (struct pending *)((char *)functor - offsetof(struct pending, functor));
-    TAKEN_FROM_GRPC(pending);
+    TAKEN_UP(pending);
     grpc_completion_queue_functor *programs = pending->tag;
     registry_remove_object(&pending->object);
     bool carried = finish(pending, &success);
@@ -146,11 +146,14 @@ HOT static struct pending *make(const grpc_completion_queue *queue, const grpc_c
     return pending;
 }
 
-// Adds it under a tag that tells it apart, where that can be done.
+// Adds it under a tag that tells it apart, where that can be done; `*tag` becomes that tag.
 //
-// Nearly always the tag is new in its queue.
+// Nearly always the tag is new in its queue. Where it is not, the other operation's end may take
+// this record for its own, at any time from here on: nothing of it is touched after that.
 HOT static bool insert(struct pending *pending, const grpc_completion_queue *queue,
-                       grpc_cq_completion_type type) {
+                       grpc_cq_completion_type type, void **tag) {
+    *tag = pending->object.handle;
+    HANDED_ON(pending);
     if (likely(registry_insert_new(&pending->object)))
         return true;
     struct object *other = registry_acquire(OBJECT_PENDING, pending->tag, (uintptr_t)queue);
@@ -158,7 +161,19 @@ HOT static bool insert(struct pending *pending, const grpc_completion_queue *que
         ((const struct pending *)other)->call != pending->call)
         pending->object.handle = pending;
     object_unreference(other);
+    *tag = pending->object.handle;
+    HANDED_ON(pending);
     return registry_insert(&pending->object);
+}
+
+HOT static struct pending *begin(struct pending *pending, const grpc_completion_queue *queue,
+                                 grpc_cq_completion_type type, void **tag) {
+    void *programs_tag = *tag;
+    if (insert(pending, queue, type, tag))
+        return pending;
+    *tag = programs_tag;
+    free(pending);
+    return NULL;
 }
 
 HOT struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
@@ -167,28 +182,24 @@ HOT struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_co
     if (type == COMPLETION_QUEUE_UNKNOWN)
         return NULL;
     struct pending *pending = make(queue, call, operations, count, *tag, type);
-    if (pending == NULL)
-        return NULL;
-    if (!insert(pending, queue, type)) {
-        free(pending);
-        return NULL;
-    }
-    *tag = pending->object.handle;
-    GIVEN_TO_GRPC(pending);
-    return pending;
+    return pending != NULL ? begin(pending, queue, type, tag) : NULL;
 }
 
 struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag) {
     return pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, tag);
 }
 
-void pending_makes_call(struct pending *pending, grpc_call **made,
-                        const grpc_completion_queue *queue_of_call) {
+struct pending *pending_begin_request(const grpc_completion_queue *queue, grpc_call **made,
+                                      const grpc_completion_queue *queue_of_call, void **tag) {
+    grpc_cq_completion_type type = completion_queue_type(queue);
+    if (type == COMPLETION_QUEUE_UNKNOWN)
+        return NULL;
+    struct pending *pending = make(queue, NULL, NULL, 0, *tag, type);
     if (pending == NULL)
-        return;
+        return NULL;
     pending->outputs.made = made;
     pending->queue_of_made = queue_of_call;
-    GIVEN_TO_GRPC(pending);
+    return begin(pending, queue, type, tag);
 }
 
 void pending_cancel(struct pending *pending) {
@@ -203,7 +214,7 @@ HOT bool pending_complete(const grpc_completion_queue *queue, grpc_event *event)
         (struct pending *)registry_remove(OBJECT_PENDING, event->tag, (uintptr_t)queue);
     if (pending == NULL)
         return false;
-    TAKEN_FROM_GRPC(pending);
+    TAKEN_UP(pending);
     event->tag = pending->tag;
     return finish(pending, &event->success);
 }
@@ -276,12 +287,12 @@ grpc_event pending_fail(struct pending *pending) {
 // at once, is completed in the queue, and pending_complete puts the right success into its event.
 static bool carry(struct pending *pending, grpc_completion_queue *queue) {
     grpc_op operation = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    grpc_call_error error = GRPC_CALL_ERROR;
-    pending->carrier = call_make_lame(object_translate(OBJECT_COMPLETION_QUEUE, queue));
-    if (pending->carrier == NULL || !insert(pending, queue, completion_queue_type(queue)))
+    grpc_call *carrier = call_make_lame(object_translate(OBJECT_COMPLETION_QUEUE, queue));
+    void *tag;
+    pending->carrier = carrier;
+    if (carrier == NULL || !insert(pending, queue, completion_queue_type(queue), &tag))
         return false;
-    error =
-        grpc.grpc_call_start_batch(pending->carrier, &operation, 1, pending->object.handle, NULL);
+    grpc_call_error error = grpc.grpc_call_start_batch(carrier, &operation, 1, tag, NULL);
     if (error != GRPC_CALL_OK)
         registry_remove_object(&pending->object);
     return error == GRPC_CALL_OK;

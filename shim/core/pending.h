@@ -33,10 +33,10 @@ struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_comple
 // The same for an operation of a channel or a server, which sets nothing.
 struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag);
 
-// The operation makes a call, on `queue_of_call`: it is recorded when the tag comes back as
-// succeeded. NULL is ignored.
-void pending_makes_call(struct pending *pending, grpc_call **made,
-                        const grpc_completion_queue *queue_of_call);
+// The same for an operation that makes a call, on `queue_of_call`: it is recorded when the tag
+// comes back as succeeded.
+struct pending *pending_begin_request(const grpc_completion_queue *queue, grpc_call **made,
+                                      const grpc_completion_queue *queue_of_call, void **tag);
 
 // gRPC refused it: no tag will come. NULL is ignored.
 void pending_cancel(struct pending *pending);

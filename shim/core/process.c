@@ -158,7 +158,8 @@ static void attach(void) {
     functions_bind(&core);
     functions_bind_ares();
     fork_register_handlers();
-    fork_note_process();
+    if (!process_is_followed())
+        fork_note_process();
     const char *why = configuration()->disabled ? NULL : copy_data(&core);
     if (configuration()->disabled) {
         atomic_store(&protection, UNPROTECTED);
@@ -185,13 +186,14 @@ bool process_attach_static(const struct image *image) {
     fork_register_handlers();
     fork_notice_child();
     lock_acquire(&slow_lock);
-    if (!process_is_followed())
-        fork_note_process();
+    bool followed = process_is_followed();
     if (!static_images_exist()) {
         functions_bind_ares();
         descriptors_start();
         make_flags();
     }
+    if (!followed)
+        fork_note_process();
     bool added = static_images_add(image);
     if (!process_is_protected())
         counters_set_state(RECORD_protected);
@@ -396,10 +398,12 @@ uint32_t process_initialisations(void) {
 
 void process_attach_before_fork(void) {
     static _Atomic unsigned long long seen;
-    unsigned long long loads = image_loads();
     struct image core;
-    if (atomic_load(&protection) != NOT_ATTACHED || atomic_exchange(&seen, loads) == loads ||
-        !image_defining(core_symbol, &core))
+    // Before the loader is asked, which takes a lock that the program's own handlers may wait for.
+    if (atomic_load(&protection) != NOT_ATTACHED)
+        return;
+    unsigned long long loads = image_loads();
+    if (atomic_exchange(&seen, loads) == loads || !image_defining(core_symbol, &core))
         return;
     process_start();
     pin();

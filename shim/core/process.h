@@ -138,7 +138,9 @@ bool process_flags_are_wiped(void);
 // something was loaded since, and calls nothing of gRPC. Any thread that is about to fork.
 void process_attach_before_fork(void);
 
-// Child, single-threaded, async-signal-safe: whoever held them is not there.
+// The locks of attaching and starting: whoever held them is not there. Child, single-threaded,
+// async-signal-safe. (A child that is noticed late may have threads that hold the latter, so
+// process_become_child frees the former alone.)
 void process_reset_locks_in_child(void);
 
 // A child's bookkeeping, whichever way it was made. Single-threaded, or while the others wait;

@@ -106,13 +106,6 @@ static grpc_call_error fail_request(grpc_call **call, grpc_completion_queue *que
     return GRPC_CALL_OK;
 }
 
-static struct pending *begin_request(grpc_call **call, const grpc_completion_queue *queue_of_call,
-                                     const grpc_completion_queue *queue, void **tag) {
-    struct pending *pending = pending_begin_without_call(queue, tag);
-    pending_makes_call(pending, call, queue_of_call);
-    return pending;
-}
-
 static grpc_call_error end_request(struct pending *pending, grpc_call_error error) {
     if (error != GRPC_CALL_OK)
         pending_cancel(pending);
@@ -127,7 +120,7 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
     process_enter(CALLER);
     if (server_is_inherited(server))
         return fail_request(call, queue, tag);
-    struct pending *pending = begin_request(call, queue_of_call, queue, &tag);
+    struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
     return end_request(pending, grpc.grpc_server_request_call(server, call, details, metadata,
                                                               real_queue(queue_of_call),
                                                               real_queue(queue), tag));
@@ -140,7 +133,7 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
     process_enter(CALLER);
     if (server_is_inherited(server))
         return fail_request(call, queue, tag);
-    struct pending *pending = begin_request(call, queue_of_call, queue, &tag);
+    struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
     return end_request(pending, grpc.grpc_server_request_registered_call(
                                     server, method, call, deadline, metadata, payload,
                                     real_queue(queue_of_call), real_queue(queue), tag));

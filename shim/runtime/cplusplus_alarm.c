@@ -97,13 +97,13 @@ void alarm_starts(struct alarm *alarm, void *handle, void *argument,
     alarm->end = end;
     object_record(&alarm->object);
     note_pending(argument);
-    GIVEN_TO_GRPC(alarm);
+    HANDED_ON(alarm);
 }
 
 // One with a tag is dropped in end_operation. The program's own function may destroy its alarm; a
 // child of that moment does not call it once more.
 void alarm_fires(struct alarm *alarm) {
-    TAKEN_FROM_GRPC(alarm);
+    TAKEN_UP(alarm);
     if (!alarm->has_tag)
         drop_record(alarm);
     fired = alarm;
@@ -115,7 +115,7 @@ void alarm_fired(const struct alarm *alarm) {
 }
 
 void alarm_dropped(struct alarm *alarm) {
-    TAKEN_FROM_GRPC(alarm);
+    TAKEN_UP(alarm);
     drop_record(alarm);
     object_unreference(&alarm->object);
 }

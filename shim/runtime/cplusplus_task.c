@@ -56,6 +56,7 @@ static void destroy(struct invocable *function) {
 }
 
 static void release(struct task *task) {
+    TAKEN_UP(&task->alarm);
     destroy(&task->function);
     alarm_dropped(&task->alarm);
 }
@@ -174,6 +175,7 @@ static void run(void *engine, struct invocable *function) {
         destroy(&task->function);
         move(&task->function, function);
         struct invocable own = wrap(task);
+        HANDED_ON(&task->alarm);
         engine_functions_of(engine)->run(engine, &own);
         if (own.manage == manage)
             destroy(&own);

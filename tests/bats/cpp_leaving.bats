@@ -79,5 +79,6 @@ leaves() { # WAY ADDRESS [ARGUMENT...]
 }
 
 @test "under the shim a child with everything alive leaves by ending its main thread" {
+    not_sanitized 'does not count threads that outlive the main one' thread
     leaves pthread_exit "$INSECURE"
 }

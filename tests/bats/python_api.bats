@@ -28,10 +28,11 @@ quiet_about_goaway() {
 
 # Runs a sample under the shim with each grpcio, then a function with assertions.
 with_each_grpcio() { # ASSERTIONS SAMPLE [ARG...]
-    local grpcio assertions=$1 sample
+    local grpcio grpcios assertions=$1 sample
     sample=$(python_sample "$2")
     shift 2
-    for grpcio in $(python_grpcios); do
+    grpcios=$(python_grpcios)
+    for grpcio in $grpcios; do
         echo "# $grpcio"
         run preloaded 120 "$(python_with "$grpcio")" "$sample" "$@"
         assert_success

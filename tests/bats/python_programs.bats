@@ -35,9 +35,12 @@ python_library() {
     "$DEBIAN_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))'
 }
 
+# As python_grpcios, but of the wheels the newest alone.
 oldest_and_newest() {
+    local wheels
+    wheels=$(python_wheels) || return 1
     echo debian
-    python_wheels | tail -n 1
+    echo "${wheels##*$'\n'}"
 }
 
 # Nothing of the shim's in the output; the programs print what they like.
@@ -48,8 +51,9 @@ assert_shim_is_silent() {
 }
 
 @test "workers of multiprocessing and concurrent.futures work, while a thread calls in the parent" {
-    local grpcio
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         preloaded_sample pools "$SERVER_ADDRESS"
         assert_line 'use_process 4'
         assert_line 'use_pool 12'
@@ -61,8 +65,9 @@ assert_shim_is_silent() {
 }
 
 @test "subprocess, posix_spawn, system and popen are as ever, and start no gRPC" {
-    local grpcio
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         preloaded_sample spawning "$SERVER_ADDRESS"
         assert_line 'started 150'
         assert_line 'calls some'
@@ -73,8 +78,9 @@ assert_shim_is_silent() {
 }
 
 @test "forks made from C work, which run no hooks of Python's, with _Fork not even libc's" {
-    local grpcio
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         preloaded_sample c_forks "$SERVER_ADDRESS"
         assert_line 'fork child works'
         assert_line 'fork exit 0'
@@ -87,8 +93,9 @@ assert_shim_is_silent() {
 }
 
 @test "grpc may be imported after the fork, by importlib, by a thread, or never used before it" {
-    local grpcio who
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios who
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         for who in child importlib thread unused; do
             preloaded_sample late_import "$SERVER_ADDRESS" "$who"
             assert_line 'child works'
@@ -106,10 +113,12 @@ assert_shim_is_silent() {
 }
 
 @test "a second interpreter in the process is not in the way" {
-    local grpcio
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         preloaded_sample two_interpreters "$SERVER_ADDRESS"
-        assert_line 'other works'
+        assert_line 'parent other works'
+        assert_line 'child other works'
         assert_line 'child exit 0'
     done
 }
@@ -171,6 +180,30 @@ assert_shim_is_silent() {
     assert_shim_is_silent
 }
 
+@test "grpcio is protected beside a gRPC that is not, and its parent takes itself for no child" {
+    run preloaded 120 "$(python_with "$(python_wheels | tail -n 1)")" "$(python_sample two_grpcs)" "$SERVER_ADDRESS" \
+        unprotected "$(sample librpc_other_code.so)"
+    assert_success
+    assert_line "parent's sockets kept"
+    assert_line 'parent peer kept'
+    assert_line 'child works True'
+    assert_line 'child exit 0'
+}
+
+@test "a child of _Fork() that loads another gRPC is one all the same" {
+    local library
+    library=$(ldd "$(sample unary)" | awk '$1 ~ /^libgrpc\.so/ { print $3 }')
+    run preloaded 120 "$(python_with "$(python_wheels | tail -n 1)")" "$(python_sample two_grpcs)" "$SERVER_ADDRESS" \
+        later "$library"
+    assert_success
+    [[ $output != *'_Fork absent'* ]] || skip 'this libc has no _Fork()'
+    assert_line 'grandchild exit 0'
+    assert_line "child's of its parent's sockets 0"
+    assert_line 'child exit 0'
+    assert_line 'parent peer kept'
+    assert_equal "$(grep -cx 'child works True' <<<"$output")" 2
+}
+
 # Their workers' own checks fail: no answer, or one by the connection of the process that forked them.
 # Without controls: the programs that subprocess starts have no gRPC, and what has not used grpc before
 # the fork may use it after.
@@ -207,7 +240,7 @@ assert_shim_is_silent() {
     # Or it is not forked at all: with Python 3.13 grpcio's handlers may wait in the parent.
     refute_line --regexp "^child's of them 0 "
     run bare_result two_interpreters
-    assert_line 'other works'
+    assert_line 'parent other works'
     refute_line 'child exit 0'
     run bare_result embedded
     assert_failure
@@ -239,8 +272,9 @@ assert_no_workers() { # NAME
 # --- programs that have nothing to gain --------------------------------------------------------
 
 @test "a child that doesn't use grpc has the parent's descriptors closed, and nothing else happens" {
-    local grpcio
-    for grpcio in $(oldest_and_newest); do
+    local grpcio grpcios
+    grpcios=$(oldest_and_newest)
+    for grpcio in $grpcios; do
         preloaded_sample idle_child "$SERVER_ADDRESS"
         assert_line "parent's sockets some"
         assert_line "child's of them 0 threads 1 mapped 0 own file open"

@@ -124,8 +124,9 @@ calls_with_each_wheel() { # SAMPLE
 
 # The calls under way in other threads end by what the forking thread does after each fork() only.
 @test "fork() does not wait for calls, streams and handlers that are under way in the parent" {
-    local grpcio under_way
-    for grpcio in $(python_grpcios); do
+    local grpcio grpcios under_way
+    grpcios=$(python_grpcios)
+    for grpcio in $grpcios; do
         for under_way in unary stream handler; do
             echo "# $grpcio"
             run preloaded 60 "$(python_with "$grpcio")" "$(python_sample never_blocks)" "$under_way"

@@ -23,20 +23,29 @@ DEBIAN_PYTHON=/usr/bin/python3
 # From 3.12 on Python tells a main module that forks with threads what it thinks of that.
 export PYTHONWARNINGS='ignore:This process:DeprecationWarning'
 
-# The first line of a requirements file says what it is made for: `# Python 3.9 to 3.11`.
+# The first line of a requirements file says what it is made for: `# Python 3.9 to 3.11`. One that
+# does not is an error, not a reason to leave something out.
 python_fits() { # NAME
-    "$DEBIAN_PYTHON" - "$PYTHON_TESTS/$1.txt" <<'END'
+    local status=0
+    "$DEBIAN_PYTHON" - "$PYTHON_TESTS/$1.txt" <<'END' || status=$?
 import re, sys
-first, last = re.findall(r"(\d+)\.(\d+)", open(sys.argv[1]).readline())
-sys.exit(not tuple(map(int, first)) <= sys.version_info[:2] <= tuple(map(int, last)))
+try:
+    first, last = re.fullmatch(r"# Python 3\.(\d+) to 3\.(\d+)\n", open(sys.argv[1]).readline()).groups()
+except (OSError, AttributeError):
+    sys.exit(2)
+sys.exit(not int(first) <= sys.version_info[1] <= int(last))
 END
+    [[ $status -le 1 ]] || harness_die "$1.txt does not say which Python it is made for"
+    return "$status"
 }
 
 python_wheels() {
-    local path name found=0
-    for path in $(printf '%s\n' "$PYTHON_TESTS"/grpcio-*.txt | sort -V); do
-        name=$(basename "$path" .txt)
-        if python_fits "$name"; then
+    local name found=0 status
+    for name in $(cd "$PYTHON_TESTS" && printf '%s\n' grpcio-*.txt | sed 's/\.txt$//' | sort -V); do
+        status=0
+        python_fits "$name" || status=$?
+        [[ $status -le 1 ]] || return 1
+        if [[ $status -eq 0 ]]; then
             echo "$name"
             found=1
         fi
@@ -81,7 +90,10 @@ python_with() { # NAME
 }
 
 needs_programs() {
-    python_fits programs || skip "the programs' releases are not made for this Python"
+    local status=0
+    python_fits programs || status=$?
+    [[ $status -ne 1 ]] || skip "the programs' releases are not made for this Python"
+    return "$status"
 }
 
 # Whether Debian's has it; the wheels that are tested do.
@@ -95,8 +107,10 @@ needs_aio() {
 
 # Those that this release can run.
 python_grpcios() {
+    local wheels
+    wheels=$(python_wheels) || return 1
     echo debian
-    python_wheels
+    echo "$wheels"
 }
 
 # Most programs hang without the shim, so they run side by side. Upstream's fork handlers, of which the

@@ -341,17 +341,16 @@ static void start_refused(void) {
 static void make_call(void) {
     void *changed;
     grpc_call *made = other_call;
-    struct pending *pending = begin(queue, NULL, tag, &changed);
-    pending_makes_call(pending, &made, plucked_queue);
-    require(complete(queue, tag) == tag);
+    changed = tag;
+    require(pending_begin_request(queue, &made, plucked_queue, &changed) != NULL);
+    require(complete(queue, changed) == tag);
     require(registry_find(OBJECT_CALL, other_call, 0) != NULL);
-    pending = begin(queue, NULL, tag, &changed);
-    pending_makes_call(pending, &made, plucked_queue);
+    changed = tag;
+    require(pending_begin_request(queue, &made, plucked_queue, &changed) != NULL);
     become_child();
     pending_inherit();
     check_next(tag, 0);
     require(made == NULL);
-    pending_makes_call(NULL, &made, queue);
 }
 
 // The tag of a callback queue, which is a function.

@@ -69,7 +69,9 @@ def start():
 
 def ask(who, port):
     with open_channel(port) as channel:
-        reply = echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=30)
+        # gRPC before 1.61 may take errno from after connect() for its result (grpc/grpc#35064), and
+        # tries again.
+        reply = echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=30, wait_for_ready=True)
     say(who, {os.getpid(): "itself", os.getppid(): "its parent"}.get(reply.pid, reply.pid))
 
 
@@ -103,7 +105,8 @@ async def ask_aio(who, port):
     else:
         channel = grpc.aio.insecure_channel(address)
     async with channel:
-        reply = await echo.EchoStub(channel).Unary(echo.Request(text=who), timeout=30)
+        reply = await echo.EchoStub(channel).Unary(
+            echo.Request(text=who), timeout=30, wait_for_ready=True)
     say(who, {os.getpid(): "itself", os.getppid(): "its parent"}.get(reply.pid, reply.pid))
 
 
