@@ -33,7 +33,7 @@ changed() { # NAME=VALUE...
 NATIVE_RESOLVER='sing native dns resolver|creating NativePosixDNSResolver'
 
 @test "A child's gRPC takes the resolver that the changed environment names" {
-    local -a logged=(GRPC_VERBOSITY=debug GRPC_TRACE=cares_resolver,event_engine_dns)
+    local -a logged=(GRPC_VERBOSITY=debug 'GRPC_TRACE=cares_resolver,event_engine_dns')
     changed "${logged[@]}" GRPC_DNS_RESOLVER=native
     assert_line --regexp "$NATIVE_RESOLVER"
     changed "${logged[@]}" GRPC_DNS_RESOLVER=ares
