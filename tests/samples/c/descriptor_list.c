@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 void list_descriptors(struct descriptor_list *list) {
@@ -12,6 +13,9 @@ void list_descriptors(struct descriptor_list *list) {
         perror("/proc/self/fd");
         exit(2);
     }
+    // Beyond the limit are valgrind's own.
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    getrlimit(RLIMIT_NOFILE, &limit);
     list->count = 0;
     struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
@@ -19,7 +23,8 @@ void list_descriptors(struct descriptor_list *list) {
             continue;
         }
         int number = atoi(entry->d_name);
-        if (number == dirfd(directory) || list->count == DESCRIPTOR_LIST_SIZE) {
+        if (number == dirfd(directory) || (rlim_t)number >= limit.rlim_cur ||
+            list->count == DESCRIPTOR_LIST_SIZE) {
             continue;
         }
         struct descriptor *descriptor = &list->descriptors[list->count];
