@@ -220,7 +220,7 @@ HOLDS_SIGNALS='keeps signals back until a thread calls something that it knows'
 @test "A hundred children start while threads lock and unlock abseil's mutexes" {
     needs_abseil
     # qemu 7.2: a lock of its own, which a thread that makes another one holds, stays held in the child.
-    not_emulated 'hangs itself in a fork while threads make threads'
+    not_emulated "$EMULATOR_HANGS"
     # gcc 12's: a thread that ends takes a lock of its allocator's. (4 of 3,000 children.)
     not_sanitized 'hangs itself in a fork while threads end' thread
     fails_bare "$(sample abseil_lock)" "$SERVER_ADDRESS" busy

@@ -62,7 +62,7 @@ assert_alarms_of_queue() {
 }
 
 @test "under the shim forks while threads set and cancel alarms harm neither process" {
-    not_emulated 'hangs itself in a fork while threads make threads'
+    not_emulated "$EMULATOR_HANGS"
     run preloaded 60 "$(sample alarm)" threads
     assert_success
     assert_stderr_empty
@@ -71,7 +71,7 @@ assert_alarms_of_queue() {
 }
 
 @test "under the shim forks while gRPC calls functions of alarms harm neither process" {
-    not_emulated 'hangs itself in a fork while threads make threads'
+    not_emulated "$EMULATOR_HANGS"
     run preloaded 60 "$(sample alarm)" function-threads
     assert_success
     assert_stderr_empty

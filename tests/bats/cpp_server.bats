@@ -85,7 +85,7 @@ works_preloaded() { # KIND WHAT...
 }
 
 @test "under the shim the handler of a server may fork, and its child calls and leaves" {
-    not_emulated 'hangs itself in a fork while threads make threads'
+    not_emulated "$EMULATOR_HANGS"
     local kinds=(sync)
     ! sample callback >/dev/null 2>&1 || kinds+=(callback)
     start_server

@@ -16,7 +16,6 @@ teardown_file() {
 }
 
 # What an emulator can't do (scripts/aarch64).
-WIPES_NOTHING='does not wipe the pages that are to be wiped at fork'
 EXECUTES_FOREIGN="executes this machine's programs only"
 
 form() { # FORM
@@ -53,7 +52,7 @@ form() { # FORM
 }
 
 @test "The child of _Fork() calls on the inherited channel" {
-    not_emulated "$WIPES_NOTHING"
+    not_emulated "$EMULATOR_WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
@@ -62,7 +61,7 @@ form() { # FORM
 }
 
 @test "The first calls of a hundred children of _Fork() are made by two threads at once" {
-    not_emulated "$WIPES_NOTHING"
+    not_emulated "$EMULATOR_WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
@@ -72,12 +71,12 @@ form() { # FORM
 }
 
 @test "The child of a raw clone() calls on the inherited channel" {
-    not_emulated "$WIPES_NOTHING"
+    not_emulated "$EMULATOR_WIPES_NOTHING"
     form clone
 }
 
 @test "The child of a raw clone() calls although it has its parent's process id" {
-    not_emulated "$WIPES_NOTHING"
+    not_emulated "$EMULATOR_WIPES_NOTHING"
     local -a contain=(unshare --pid --fork --kill-child)
     # Some have the right, and others may have a namespace of users in which they have it.
     "${contain[@]}" unshare --pid --fork true 2>/dev/null || contain+=(--user --map-root-user)

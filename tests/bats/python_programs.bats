@@ -37,10 +37,8 @@ python_library() {
 
 # As python_grpcios, but of the wheels the newest alone.
 oldest_and_newest() {
-    local wheels
-    wheels=$(python_wheels) || return 1
     echo debian
-    echo "${wheels##*$'\n'}"
+    python_newest_wheel
 }
 
 # Nothing of the shim's in the output; the programs print what they like.
@@ -180,10 +178,15 @@ assert_shim_is_silent() {
     assert_shim_is_silent
 }
 
-@test "grpcio is protected beside a gRPC that is not, and its parent takes itself for no child" {
-    run preloaded 120 "$(python_with "$(python_wheels | tail -n 1)")" "$(python_sample two_grpcs)" "$SERVER_ADDRESS" \
-        unprotected "$(sample librpc_other_code.so)"
+preloaded_two_grpcs() { # KIND LIBRARY
+    local wheel
+    wheel=$(python_newest_wheel)
+    run preloaded 120 "$(python_with "$wheel")" "$(python_sample two_grpcs)" "$SERVER_ADDRESS" "$@"
     assert_success
+}
+
+@test "grpcio is protected beside a gRPC that is not, and its parent takes itself for no child" {
+    preloaded_two_grpcs unprotected "$(sample librpc_other_code.so)"
     assert_line "parent's sockets kept"
     assert_line 'parent peer kept'
     assert_line 'child works True'
@@ -193,9 +196,7 @@ assert_shim_is_silent() {
 @test "a child of _Fork() that loads another gRPC is one all the same" {
     local library
     library=$(ldd "$(sample unary)" | awk '$1 ~ /^libgrpc\.so/ { print $3 }')
-    run preloaded 120 "$(python_with "$(python_wheels | tail -n 1)")" "$(python_sample two_grpcs)" "$SERVER_ADDRESS" \
-        later "$library"
-    assert_success
+    preloaded_two_grpcs later "$library"
     [[ $output != *'_Fork absent'* ]] || skip 'this libc has no _Fork()'
     assert_line 'grandchild exit 0'
     assert_line "child's of its parent's sockets 0"

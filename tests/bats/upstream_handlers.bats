@@ -41,7 +41,7 @@ count() { # LINE
 }
 
 @test "What gRPC does at exit is done in the process that asked for it, however its children were made" {
-    not_emulated 'does not wipe the pages that are to be wiped at fork'
+    not_emulated "$EMULATOR_WIPES_NOTHING"
     local form
     for form in exit exit-system-call; do
         run bare 10 "$(sample fake_grpc_client)" "$form"

@@ -54,6 +54,12 @@ else
     source "$HARNESS_DIRECTORY/assert.bash"
 fi
 
+# Reasons that several files have.
+# shellcheck disable=SC2034
+EMULATOR_HANGS='hangs itself in a fork while threads make threads'
+# shellcheck disable=SC2034
+EMULATOR_WIPES_NOTHING='does not wipe the pages that are to be wiped at fork'
+
 not_emulated() { # REASON
     [[ -z ${HARNESS_EMULATOR-} ]] || skip "the emulator $1"
 }

@@ -5,6 +5,7 @@
 #                           name of a file of tests/python/ without its .txt
 #   python_wheels           prints the names of the wheels that this release's Python can have, oldest
 #                           first; never none
+#   python_newest_wheel     prints the name of the last of them
 #   python_grpcios          prints the names of all that this release can run
 #   python_sample NAME      prints the path of a sample program
 #   python_has_aio          whether there is grpc.aio in all of them
@@ -51,6 +52,12 @@ python_wheels() {
         fi
     done
     [[ $found -eq 1 ]] || harness_die "no wheel of grpcio is tested with this Python"
+}
+
+python_newest_wheel() {
+    local wheels
+    wheels=$(python_wheels) || return 1
+    echo "${wheels##*$'\n'}"
 }
 
 python_sample() { # NAME

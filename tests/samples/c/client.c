@@ -332,3 +332,12 @@ int run_in_child(int (*body)(void *), void *argument) {
     printf("child exit %d\n", status);
     return status;
 }
+
+int call_fork_call(const char *address, struct client *client, struct answer *before,
+                   int (*body)(void *)) {
+    client->channel = open_channel(address, NULL, NULL);
+    client->queue = grpc_completion_queue_create_for_pluck(NULL);
+    bool passed = report_unary("parent", client, "from the parent", before);
+    passed = run_in_child(body, NULL) == 0 && passed;
+    return report_parent_again(client, before) && passed ? 0 : 1;
+}

@@ -104,6 +104,10 @@ bool report(const char *who, const char *subject, bool passed);
 int wait_for(pid_t child);
 // Forks; the child runs `body` and ends with its result.
 int run_in_child(int (*body)(void *), void *argument);
+// The client is opened at this address and calls, its child runs `body`, the client calls again.
+// Returns main's result.
+int call_fork_call(const char *address, struct client *client, struct answer *before,
+                   int (*body)(void *));
 
 // Ends the program with a message that says which system call failed.
 void fail(const char *what) __attribute__((noreturn));

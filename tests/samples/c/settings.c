@@ -41,9 +41,5 @@ int main(int argc, char **argv) {
     gpr_set_log_function(take_line);
     gpr_set_log_verbosity(GPR_LOG_SEVERITY_INFO);
     grpc_tracer_set_enabled("api", 1);
-    client.channel = open_channel(argv[1], NULL, NULL);
-    client.queue = grpc_completion_queue_create_for_pluck(NULL);
-    bool passed = report_unary("parent", &client, "from the parent", &before);
-    passed = run_in_child(child, NULL) == 0 && passed;
-    return report_parent_again(&client, &before) && passed ? 0 : 1;
+    return call_fork_call(argv[1], &client, &before, child);
 }
