@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,12 +45,12 @@ int log_open(const char *file) {
 
 // What a line meets must not end the program, which would not have written it: SIGPIPE where nobody
 // reads standard error any more, SIGXFSZ where the file is as long as it may be.
-static void write_unharmed(int descriptor, const char *line, size_t length) {
+static void write_unharmed(int descriptor, const struct iovec *parts, int count) {
     const uint64_t deadly = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1);
     uint64_t before = 0, pending = 0;
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &deadly, &before, sizeof(before));
     syscall(SYS_rt_sigpending, &pending, sizeof(pending));
-    if (syscall(SYS_write, descriptor, line, length) < 0) {
+    if (syscall(SYS_writev, descriptor, parts, count) < 0) {
         // The signal is this thread's, and there at once; one that was pending is the program's.
         uint64_t ours = deadly & ~pending;
         struct timespec none = {0, 0};
@@ -58,18 +59,46 @@ static void write_unharmed(int descriptor, const char *line, size_t length) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
 }
 
-static void write_line(const char *line, size_t length) {
+static void write_line(const struct iovec *parts, int count) {
     int descriptor = -1;
     if (configured_file != NULL)
         descriptor = log_open(configured_file);
-    write_unharmed(descriptor < 0 ? STDERR_FILENO : descriptor, line, length);
+    write_unharmed(descriptor < 0 ? STDERR_FILENO : descriptor, parts, count);
     if (descriptor >= 0)
         syscall(SYS_close, descriptor);
 }
 
 void log_put(const char *line, size_t length) {
     int saved_errno = errno;
-    write_line(line, length);
+    const struct iovec part = {(void *)(uintptr_t)line, length};
+    write_line(&part, 1);
+    errno = saved_errno;
+}
+
+// Writes the number before `end`; returns where it begins.
+static char *format_number(unsigned number, char *end) {
+    do {
+        *--end = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return end;
+}
+
+void log_text(enum log_level level, const char *text) {
+    if (!log_enabled(level))
+        return;
+    int saved_errno = errno;
+    static const char name[] = "grpcforkshim[", after[] = "]: ";
+    char digits[16];
+    char *number = format_number((unsigned)syscall(SYS_getpid), digits + sizeof(digits));
+    const struct iovec parts[] = {
+        {(void *)(uintptr_t)name, sizeof(name) - 1},
+        {number, (size_t)(digits + sizeof(digits) - number)},
+        {(void *)(uintptr_t)after, sizeof(after) - 1},
+        {(void *)(uintptr_t)text, strlen(text)},
+        {(void *)(uintptr_t) "\n", 1},
+    };
+    write_line(parts, sizeof(parts) / sizeof(parts[0]));
     errno = saved_errno;
 }
 
@@ -88,6 +117,6 @@ void log_write(enum log_level level, const char *format, ...) {
     if (length > (int)sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
     line[length++] = '\n';
-    write_line(line, (size_t)length);
+    log_put(line, (size_t)length);
     errno = saved_errno;
 }

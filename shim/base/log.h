@@ -27,6 +27,10 @@ bool log_enabled(enum log_level level);
 // though POSIX promises nothing.
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Writes one line that needs no formatting, as log_write does, but with some hundred bytes of stack
+// and nothing of stdio: for at-fork handlers. Async-signal-safe; keeps errno. Any thread.
+void log_text(enum log_level level, const char *text);
+
 // Writes a line as it is, '\n' included, where the log goes, whatever the level. Async-signal-safe;
 // keeps errno. Any thread.
 void log_put(const char *line, size_t length);

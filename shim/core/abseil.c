@@ -33,10 +33,15 @@
 // absl/synchronization/mutex.h: enum class OnDeadlockCycle { kIgnore, kReport, kAbort }.
 #define ON_DEADLOCK_CYCLE_IGNORE 0
 
-static struct image *images;
-static size_t image_count;
-static unsigned char *remembered; // the writable data of the images, one after the other
-static size_t remembered_size;
+// Abseil's images that have spinlocks, and what their data was at fork. On the heap; another table
+// replaces it if abseil comes in once more, so that a child finds the one or the other whole.
+struct table {
+    size_t count;
+    struct image images[IMAGES_MAXIMUM];
+    size_t size;            // bytes of writable data
+    unsigned char copies[]; // the data of the images, one after the other
+};
+static _Atomic(struct table *) table;
 static void (*set_deadlock_detection)(int mode);
 static void *(*allocate)(size_t size); // LowLevelAlloc::Alloc
 static struct image *allocator;        // a copy of the image that has it
@@ -71,8 +76,12 @@ static void bind_function(void *function, const struct image *image, const char 
     memcpy(function, &address, sizeof(address));
 }
 
+static size_t data_size(const struct image *image) {
+    return image->writable_end - image->writable_start;
+}
+
 static bool find_in(const struct image *image, void *context) {
-    (void)context;
+    struct table *found = context;
     bool uses = false;
     image_visit_imports(image, note_spinlock_user, &uses);
     // Abseil inside of gRPC's own images is rewound with them.
@@ -92,44 +101,49 @@ static bool find_in(const struct image *image, void *context) {
         pool = image_copy(image);
         pool_data = pool != NULL ? image_original_data(image) : NULL;
     }
-    if (images == NULL)
-        images = calloc(IMAGES_MAXIMUM, sizeof(*images));
-    if (images != NULL && image_count < IMAGES_MAXIMUM) {
-        images[image_count++] = *image;
-        remembered_size += image->writable_end - image->writable_start;
-    }
-    return false;
+    found->images[found->count++] = *image;
+    found->size += data_size(image);
+    return found->count == IMAGES_MAXIMUM;
 }
 
 void abseil_find(void) {
-    image_visit(find_in, NULL);
-    if (remembered_size == 0)
+    struct table *found = calloc(1, sizeof(*found));
+    if (found == NULL)
         return;
-    remembered = malloc(remembered_size);
-    for (size_t i = 0; i < image_count; i++)
-        log_write(LOG_DEBUG, "%s has spinlocks, %zu bytes of data", images[i].path,
-                  (size_t)(images[i].writable_end - images[i].writable_start));
+    image_visit(find_in, found);
+    struct table *whole = realloc(found, sizeof(*found) + found->size);
+    if (whole == NULL || whole->size == 0) {
+        free(whole != NULL ? whole : found);
+        return;
+    }
+    memset(whole->copies, 0, whole->size);
+    free(atomic_exchange(&table, whole));
+    for (size_t i = 0; i < whole->count; i++)
+        log_write(LOG_DEBUG, "%s has spinlocks, %zu bytes of data", whole->images[i].path,
+                  data_size(&whole->images[i]));
 }
 
 void abseil_remember_in_child(void) {
     probing = false;
-    unsigned char *to = remembered;
-    for (size_t i = 0; to != NULL && i < image_count; i++) {
-        size_t size = images[i].writable_end - images[i].writable_start;
-        memcpy(to, (const void *)images[i].writable_start, size);
-        to += size;
+    struct table *all = atomic_load(&table);
+    size_t offset = 0;
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        size_t size = data_size(&all->images[i]);
+        memcpy(all->copies + offset, (const void *)all->images[i].writable_start, size);
+        offset += size;
     }
 }
 
 // Where the remembered value of a word is; NULL for a word that is in none of the images.
 static uint32_t *remembered_word(const void *word) {
-    unsigned char *copy = remembered;
-    for (size_t i = 0; copy != NULL && i < image_count; i++) {
-        size_t offset = (uintptr_t)word - images[i].writable_start;
-        size_t size = images[i].writable_end - images[i].writable_start;
+    struct table *all = atomic_load(&table);
+    size_t start = 0;
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        size_t offset = (uintptr_t)word - all->images[i].writable_start;
+        size_t size = data_size(&all->images[i]);
         if (offset < size)
-            return (uint32_t *)(copy + offset);
-        copy += size;
+            return (uint32_t *)(all->copies + start + offset);
+        start += size;
     }
     return NULL;
 }
@@ -212,9 +226,10 @@ static void repair_allocator(void) {
 
 void abseil_release_in_child(void) {
     bool bound = false;
-    for (size_t i = 0; i < image_count; i++)
-        image_visit_imports(&images[i], bind_delay, &bound);
-    if (image_count > 0 && !bound)
+    struct table *all = atomic_load(&table);
+    for (size_t i = 0; all != NULL && i < all->count; i++)
+        image_visit_imports(&all->images[i], bind_delay, &bound);
+    if (all != NULL && !bound)
         log_write(LOG_INFO, "abseil's spinlock waits can't be bound");
     if (set_deadlock_detection != NULL)
         set_deadlock_detection(ON_DEADLOCK_CYCLE_IGNORE);

@@ -19,7 +19,8 @@
 #ifndef GRPCFORKSHIM_CORE_ABSEIL_H
 #define GRPCFORKSHIM_CORE_ABSEIL_H
 
-// Finds abseil's images that have spinlocks. Parent, once, when gRPC is attached.
+// Finds abseil's images that have spinlocks: when gRPC is found, and again when more was loaded
+// since. One thread at a time; not in a child that has remembered data.
 void abseil_find(void);
 
 // Remembers abseil's data. Child, single-threaded, async-signal-safe: copies some 10 KiB.

@@ -349,8 +349,8 @@ static void close_being_opened(void) {
             close_if_same(&entry->objects[0], false);
             close_if_same(&entry->objects[1], false);
         } else {
-            log_write(LOG_INFO, "the parent does not say what it was opening at fork, a descriptor "
-                                "of its gRPC may stay open");
+            log_text(LOG_INFO, "the parent does not say what it was opening at fork, a descriptor "
+                               "of its gRPC may stay open");
         }
     }
     atomic_store(&under_way, 0);

@@ -9,16 +9,29 @@
 #include "core/static_images.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-// The path of an image with a gRPC of its own, on the heap: the image may be unloaded.
+// What to say of an image with a gRPC of its own. On the heap, and complete: it is said in an
+// at-fork handler, which must not format it.
 static _Atomic(const char *) found;
+static bool said;
+
+#define UNPROTECTED_FORMAT                                                                         \
+    "gRPC in %s is not protected, %s, forked children get it as without the shim"
+
+static const char *name_of(const char *path) {
+    return path[0] != '\0' ? path : "the program";
+}
 
 void detection_unprotected(const char *what, const char *why) {
-    static bool said;
-    log_once(said, LOG_ERROR,
-             "gRPC in %s is not protected, %s, forked children get it as without the shim",
-             what[0] != '\0' ? what : "the program", why);
+    log_once(said, LOG_ERROR, UNPROTECTED_FORMAT, name_of(what), why);
+}
+
+void detection_found(const char *path, const char *why) {
+    char *text = NULL;
+    if (atomic_load(&found) == NULL && asprintf(&text, UNPROTECTED_FORMAT, name_of(path), why) > 0)
+        atomic_store(&found, text);
 }
 
 // src/core/lib/iomgr/timer_manager.cc, executor.cc; src/core/lib/event_engine/thread_pool; the
@@ -65,7 +78,7 @@ static bool look(const struct image *image, void *caller) {
     if (was_in_vain(image))
         return true;
     if (holds_grpc(image))
-        atomic_store(&found, strdup(image->path));
+        detection_found(image->path, "it is linked in statically");
     else
         atomic_store(&in_vain[atomic_fetch_add(&in_vain_count, 1) % IN_VAIN_MAXIMUM], image->start);
     return true;
@@ -79,7 +92,7 @@ void detection_thread_named(const char *name, const void *caller) {
 }
 
 void detection_report(void) {
-    const char *path = atomic_load_explicit(&found, memory_order_relaxed);
-    if (unlikely(path != NULL))
-        detection_unprotected(path, "it is linked in statically");
+    const char *text = atomic_load_explicit(&found, memory_order_relaxed);
+    if (unlikely(text != NULL) && !__atomic_test_and_set(&said, __ATOMIC_RELAXED))
+        log_text(LOG_ERROR, text);
 }

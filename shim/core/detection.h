@@ -7,7 +7,11 @@
 // the protected ones but holds gRPC's constants, this is remembered. Any thread.
 void detection_thread_named(const char *name, const void *caller);
 
-// The process forked: says once what was found. Parent, any thread.
+// A gRPC was found that can't be protected, whose image has this path; to be said when the process
+// forks. Not async-signal-safe. Any thread.
+void detection_found(const char *path, const char *why);
+
+// The process forked: says once what was found. Parent, any thread; async-signal-safe.
 void detection_report(void);
 
 // Says why gRPC is not protected; whichever of the two comes first is the only one. Any thread.

@@ -21,7 +21,9 @@ static void run(void *context) {
 }
 
 void exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
-    if (!snapshot_covers(image) && !static_images_cover(image))
+    // What gRPC's constructors register when it is loaded is every process's: see the header.
+    bool is_ours = process_is_protected() && snapshot_covers(image);
+    if (!is_ours && !static_images_cover(image))
         return;
     struct registration *registration = malloc(sizeof(*registration));
     if (registration == NULL)

@@ -4,8 +4,8 @@
 // again. The registrations inherited from the parent name the same addresses: run as well, they
 // would destroy everything twice, or, in a child that never used gRPC, lock what a thread of the
 // parent held. So each runs only in the process that registered it.
-// (Those of statics that were made when the library was loaded, before gRPC was found, run in every
-// process, as they would without the shim.)
+// (Those of statics that were made when the library was loaded, before the program used it, run in
+// every process, as they would without the shim.)
 #ifndef GRPCFORKSHIM_CORE_EXIT_H
 #define GRPCFORKSHIM_CORE_EXIT_H
 

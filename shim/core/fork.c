@@ -81,8 +81,7 @@ void fork_notice_child(void) {
 static void prepare(void) {
     // A child that no handler has seen must not count its forks in what its parent shares.
     fork_notice_child();
-    process_attach_before_fork();
-    if (process_is_protected())
+    if (process_is_followed())
         shared_memory_own(); // for children to count themselves in
     counters_fork_begins();
     descriptors_fork_begins();

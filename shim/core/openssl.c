@@ -152,9 +152,16 @@ static bool is_libcrypto(const struct image *image) {
     return image->path[0] != '\0' && image_symbol(image, "CRYPTO_THREAD_write_lock") != NULL;
 }
 
+static bool is_noted(const struct image *image) {
+    const struct libcrypto *library = libraries;
+    while (library != NULL && library->image.dynamic != image->dynamic)
+        library = library->next;
+    return library != NULL;
+}
+
 static bool note_library(const struct image *image, void *context) {
     (void)context;
-    if (!is_libcrypto(image))
+    if (!is_libcrypto(image) || is_noted(image))
         return false;
     struct libcrypto *library = calloc(1, sizeof(*library));
     if (library == NULL)

@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 // Finds each libcrypto that is loaded, by what it defines, and where it imports its locks'
-// functions. Libraries of which OpenSSL is only a part are left alone. Parent, once, when gRPC is
-// attached.
+// functions. Libraries of which OpenSSL is only a part are left alone. When gRPC is found, and
+// again when more was loaded since; one thread at a time.
 void openssl_find(void);
 
 // Binds them, if this thread is the process's only one: others might hold a lock now. Child, before

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/abseil.h"
 #include "core/assumptions.h"
+#include "core/attach.h"
 #include "core/counters.h"
 #include "core/delivery.h"
 #include "core/descriptors.h"
@@ -33,7 +34,8 @@ static struct process_flags fallback_flags;
 HOT_DATA _Atomic(struct process_flags *) process_flags = &fallback_flags;
 HOT_DATA _Atomic uint32_t process_current_generation;
 
-enum protection { NOT_ATTACHED, PROTECTED, UNPROTECTED };
+// FOUND: all is ready but the copy of gRPC's data, which the first call makes.
+enum protection { NOT_FOUND, FOUND, PROTECTED, UNPROTECTED };
 static HOT_DATA _Atomic(enum protection) protection;
 static HOT_DATA _Atomic bool inherited; // a child before its first use of gRPC
 static _Atomic uint32_t initialisations;
@@ -64,41 +66,32 @@ void process_object_made(void) {
     RUN_STEPS(object_made)
 }
 
-void process_initialising(const void *caller) {
-    RUN_STEPS(initialising, caller)
-}
-
-// gRPC's images by what they define, whatever their names: the core, its portability layer, and
-// the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
-// needed; the others may be part of it.
-static const char *const core_symbol = "grpc_init";
-static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_init"};
-
 static void unprotected(const char *what, const char *why) {
     detection_unprotected(what, why);
     atomic_store(&protection, UNPROTECTED);
     counters_set_state(RECORD_unprotected);
 }
 
-// Does something with each of gRPC's images; false where it fails.
-static bool with_images(const struct image *core, bool (*action)(const struct image *image)) {
-    if (!action(core))
-        return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
-        struct image companion;
-        if (image_symbol(core, companion_symbols[i]) == NULL &&
-            image_defining(companion_symbols[i], &companion) && !action(&companion))
-            return false;
-    }
-    return true;
+// Whatever the program did to gRPC where no call could be seen (by dlsym(3), or in a library that
+// is loaded with RTLD_DEEPBIND) comes first. gRPC reads its environment when it is asked this, as
+// it does when it is initialised, so it is not asked earlier. Others that are about to initialise
+// it wait until it has answered.
+static void check_first_initialisation(void) {
+    static _Atomic bool checked;
+    if (likely(atomic_load_explicit(&checked, memory_order_acquire)))
+        return;
+    lock_acquire(&slow_lock);
+    working = true;
+    if (!atomic_load(&checked) && process_is_protected() && grpc.grpc_is_initialized())
+        unprotected("this process", "it was initialised before the shim could see it");
+    atomic_store(&checked, true);
+    working = false;
+    lock_release(&slow_lock);
 }
 
-// Before slow_lock is taken: the loader's lock, which pinning takes, is held by a thread that runs
-// a constructor, and that thread may be waiting for slow_lock.
-static void pin(void) {
-    struct image core;
-    if (atomic_load(&protection) == NOT_ATTACHED && image_defining(core_symbol, &core))
-        with_images(&core, image_pin);
+void process_initialising(const void *caller) {
+    check_first_initialisation();
+    RUN_STEPS(initialising, caller)
 }
 
 static void make_flags(void) {
@@ -116,26 +109,6 @@ static void make_flags(void) {
     atomic_store(&process_flags, (struct process_flags *)page);
 }
 
-// Returns why it can't be done, or NULL.
-static const char *copy_data(const struct image *core) {
-    const char *why = assumptions_about_image(core);
-    if (why != NULL)
-        return why;
-    if (!with_images(core, snapshot_add_image) || !snapshot_take())
-        return "its data can't be copied";
-    return assumptions_about_functions();
-}
-
-// libgrpc and a runtime's own gRPC may both ask for it. Under slow_lock.
-static void find_others_locks(void) {
-    static bool found;
-    if (!found) {
-        abseil_find();
-        openssl_find();
-    }
-    found = true;
-}
-
 // Those of vanished threads in libraries that belong to the program as much as to gRPC.
 static void release_others_locks(void) {
     static uint32_t released; // in this generation
@@ -146,39 +119,74 @@ static void release_others_locks(void) {
     released = process_generation();
 }
 
-// Under slow_lock, which no function of the loader's may be called with, nor of gRPC's where a fork
-// is about to happen. What makes others go ahead comes last.
-static void attach(void) {
-    struct image core;
-    if (!image_defining(core_symbol, &core)) {
-        // A program can look our symbols up without having gRPC; it may load it yet.
-        functions_bind(NULL);
-        return;
-    }
-    functions_bind(&core);
-    functions_bind_ares();
-    fork_register_handlers();
+static const char *core_path;
+
+// Gets all ready for the core, which is there. Returns why it can't be protected, or NULL.
+static const char *prepare_for(const struct image *core) {
+    const char *why = attach_prepare(core);
+    if (why != NULL)
+        return why;
+    make_flags();
+    RUN_STEPS(found)
+    core_path = core->path;
     if (!process_is_followed())
         fork_note_process();
-    const char *why = configuration()->disabled ? NULL : copy_data(&core);
+    atomic_store(&protection, FOUND);
+    return NULL;
+}
+
+// gRPC's libraries are being loaded, or were before this one: nothing of gRPC's may be called. What
+// can't be protected is told of when the program uses it, or forks.
+static void find(void) {
+    struct image core;
+    const char *why = NULL;
+    attach_pin();
+    lock_acquire(&slow_lock);
+    working = true;
+    if (atomic_load(&protection) == NOT_FOUND && attach_find(&core))
+        why = prepare_for(&core);
+    if (why != NULL)
+        detection_found(core.path, why);
+    working = false;
+    lock_release(&slow_lock);
+}
+
+// The first call finds what no constructor has told of, and what is not to be protected.
+static void find_at_call(void) {
+    struct image core;
+    if (!attach_find(&core))
+        return;
+    fork_register_handlers();
     if (configuration()->disabled) {
         atomic_store(&protection, UNPROTECTED);
         counters_set_state(RECORD_disabled);
-    } else if (why != NULL) {
-        unprotected(core.path, why);
-    } else {
-        find_others_locks();
-        descriptors_start();
-        make_flags();
-        RUN_STEPS(attached)
-        log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core.path);
-        atomic_store(&protection, PROTECTED);
-        counters_set_state(RECORD_protected);
+        return;
     }
+    const char *why = prepare_for(&core);
+    if (why != NULL)
+        unprotected(core.path, why);
+}
+
+// The program calls gRPC for the first time in this process and its parents.
+static void begin_protection(void) {
+    RUN_STEPS(found) // for what was loaded since
+    attach_find_others_locks();
+    if (process_generation() > 0) {
+        release_others_locks();
+        counters_child_uses_grpc();
+    }
+    if (!snapshot_take()) {
+        unprotected(core_path, "its data can't be copied");
+        return;
+    }
+    if (log_enabled(LOG_INFO))
+        log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), core_path);
+    atomic_store(&protection, PROTECTED);
+    counters_set_state(RECORD_protected);
 }
 
 bool process_is_followed(void) {
-    return process_is_protected() || static_images_exist();
+    return process_is_protected() || atomic_load(&protection) == FOUND || static_images_exist();
 }
 
 bool process_attach_static(const struct image *image) {
@@ -197,7 +205,7 @@ bool process_attach_static(const struct image *image) {
     bool added = static_images_add(image);
     if (!process_is_protected())
         counters_set_state(RECORD_protected);
-    find_others_locks();
+    attach_find_others_locks();
     lock_release(&slow_lock);
     return added;
 }
@@ -296,20 +304,11 @@ static void revive(void) {
               process_generation(), count);
 }
 
-// Asks gRPC, which takes locks: not before a fork.
-static void check_attached(void) {
-    static bool checked;
-    if (checked || atomic_load(&protection) != PROTECTED || atomic_load(&inherited))
-        return;
-    checked = true;
-    if (grpc.grpc_is_initialized())
-        unprotected("this process", "it was initialised before the shim could see it");
-}
-
 static void do_work(bool only_releasing) {
-    if (atomic_load(&protection) == NOT_ATTACHED)
-        attach();
-    check_attached();
+    if (atomic_load(&protection) == NOT_FOUND)
+        find_at_call();
+    if (atomic_load(&protection) == FOUND)
+        begin_protection();
     if (atomic_load(&inherited) && atomic_load(&protection) == PROTECTED) {
         // What the program does next may wait for one of these locks without passing by here.
         release_others_locks();
@@ -317,7 +316,7 @@ static void do_work(bool only_releasing) {
             return; // and remain inherited
         revive();
     }
-    if (atomic_load(&protection) == NOT_ATTACHED)
+    if (atomic_load(&protection) == NOT_FOUND)
         return;
     image_ask_loader();
     atomic_store(&inherited, false);
@@ -330,7 +329,8 @@ static void prepare(const void *caller, bool only_releasing) {
         return;
     int saved_errno = errno;
     process_start();
-    pin();
+    if (atomic_load(&protection) == NOT_FOUND)
+        attach_pin();
     fork_notice_child();
     lock_acquire(&slow_lock);
     working = true;
@@ -396,21 +396,49 @@ uint32_t process_initialisations(void) {
     return atomic_load(&initialisations);
 }
 
-void process_attach_before_fork(void) {
-    static _Atomic unsigned long long seen;
+// --- noticing gRPC ------------------------------------------------------------------------------
+
+static _Atomic bool watching; // the constructor has run
+static const void *_Atomic last_library;
+
+struct library {
+    const void *handle;
+    struct image image;
+};
+
+static bool is_of_library(const struct image *image, void *context) {
+    struct library *library = context;
+    library->image = *image;
+    return image_contains(image, (uintptr_t)library->handle);
+}
+
+void process_library_loaded(const void *handle) {
+    if (likely(handle == atomic_load_explicit(&last_library, memory_order_relaxed)) ||
+        !atomic_load(&watching) || handle == NULL || working)
+        return;
+    int saved_errno = errno;
+    struct library library = {.handle = handle};
+    atomic_store(&last_library, handle);
+    if (image_visit(is_of_library, &library)) {
+        RUN_STEPS(library_loaded, &library.image)
+        if (atomic_load(&protection) == NOT_FOUND &&
+            image_symbol(&library.image, CORE_SYMBOL) != NULL)
+            find();
+    }
+    errno = saved_errno;
+}
+
+void process_watch(void) {
     struct image core;
-    // Before the loader is asked, which takes a lock that the program's own handlers may wait for.
-    if (atomic_load(&protection) != NOT_ATTACHED)
+    int saved_errno = errno;
+    if (configuration()->disabled)
         return;
-    unsigned long long loads = image_loads();
-    if (atomic_exchange(&seen, loads) == loads || !image_defining(core_symbol, &core))
-        return;
-    process_start();
-    pin();
-    lock_acquire(&slow_lock);
-    if (atomic_load(&protection) == NOT_ATTACHED)
-        attach();
-    lock_release(&slow_lock);
+    atomic_store(&watching, true);
+    if (image_defining(CORE_SYMBOL, &core)) {
+        fork_register_handlers();
+        find();
+    }
+    errno = saved_errno;
 }
 
 static void start_once(void) {

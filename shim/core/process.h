@@ -1,6 +1,7 @@
 // The life of a process as gRPC sees it: attach, fork, revive.
 //
-//   attach   at the first call into gRPC: find its images, bind its functions, copy its data
+//   find     when gRPC's libraries are loaded: get ready all that needs memory or the loader
+//   protect  at the first call into gRPC: copy its data
 //   child    after fork() (core/fork.h): close gRPC's descriptors; the child is `inherited`
 //   revive   at an inherited child's first call into gRPC: rewind its data, initialise it again
 //
@@ -86,14 +87,16 @@ void process_initialised(void);
 uint32_t process_initialisations(void);
 
 // What a language's runtime adds, each or NULL:
-//   attached      gRPC was found. Must call neither gRPC, for the process may be about to fork, nor
-//                 the loader.
+//   library_loaded  a constructor of the image is running, in the thread that loads it
+//   found         gRPC was found; and once more when the program first uses it, for what was loaded
+//                 since. Must not call gRPC.
 //   initialising  the program calls grpc_init, from `caller`. Any process.
 //   object_made   the program made a channel, or is about to make a server. Any process.
 //   forked        in a child, just after fork(): single-threaded and async-signal-safe.
 //   revived       in a child whose gRPC was just initialised anew.
 struct process_steps {
-    void (*attached)(void);
+    void (*library_loaded)(const struct image *image);
+    void (*found)(void);
     void (*initialising)(const void *caller);
     void (*object_made)(void);
     void (*forked)(void);
@@ -122,8 +125,16 @@ _Atomic uint32_t *process_runtime_ready(void);
 // the child was made: the rest of what is to be done at fork. Returns the generation. One thread.
 uint32_t process_begin_child(void);
 
-// The constructor's part. Safe to call again.
+// Reads the settings and begins to count. Safe to call again, by any thread.
 void process_start(void);
+
+// Looks for a gRPC that came in before this library's constructor, whose runtimes have added their
+// steps by now, and from here on at each library that is loaded. From the constructor.
+void process_watch(void);
+
+// A library registers an exit-time destructor, by its handle (its __dso_handle), as those written
+// in C++ do when they are loaded, and gRPC is one of them. Any thread; keeps errno.
+void process_library_loaded(const void *handle);
 
 // --- for core/fork.c --------------------------------------------------------------------------
 
@@ -132,11 +143,6 @@ bool process_is_followed(void);
 
 // Whether the kernel clears the flags in every child. Any thread.
 bool process_flags_are_wiped(void);
-
-// A program that has gRPC loaded and did not use it yet is attached before it forks: a thread of it
-// may hold one of abseil's locks, and its child may be the first to use gRPC. Looks only when
-// something was loaded since, and calls nothing of gRPC. Any thread that is about to fork.
-void process_attach_before_fork(void);
 
 // The locks of attaching and starting: whoever held them is not there. Child, single-threaded,
 // async-signal-safe. (A child that is noticed late may have threads that hold the latter, so

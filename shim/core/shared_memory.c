@@ -4,19 +4,27 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static _Atomic(struct shared_memory *) own;
 static struct shared_memory *parents;
 
+// By system calls: a library for memory profiling may stand in front of mmap and munmap, and these
+// are called from at-fork handlers, where its locks may be held (core/fork.h).
+
+static void unmap(struct shared_memory *memory) {
+    syscall(SYS_munmap, memory, sizeof(*memory));
+}
+
 // Shared memory with so many bytes, whole pages, in front of it.
 static struct shared_memory *make(size_t constants) {
     int saved_errno = errno;
     size_t size = constants + sizeof(struct shared_memory);
-    unsigned char *made =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    long made = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                        -1, (off_t)0);
     errno = saved_errno;
-    return made != MAP_FAILED ? (struct shared_memory *)(made + constants) : NULL;
+    return made != -1 ? (struct shared_memory *)((unsigned char *)made + constants) : NULL;
 }
 
 // Returns the process's, which is another one where a thread was faster.
@@ -26,7 +34,7 @@ static struct shared_memory *adopt(struct shared_memory *made) {
         atomic_store(&counters_record.shared_memory, (uintptr_t)made);
         return made;
     }
-    munmap(made, sizeof(*made));
+    unmap(made);
     return existing;
 }
 
@@ -65,6 +73,6 @@ struct shared_memory *shared_memory_of_parent(void) {
 
 void shared_memory_leave_parent(void) {
     if (parents != NULL)
-        munmap(parents, sizeof(*parents));
+        unmap(parents);
     parents = NULL;
 }

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define IMAGES_MAXIMUM 8 // whose ranges fill two cache lines
 #define REGIONS_A_STEP 64
@@ -40,9 +42,21 @@ static size_t region_count;
 static bool out_of_memory;
 static size_t total; // bytes
 static unsigned char *copy;
+static pid_t copy_made_in; // the process that made the memory of the copy
 static struct kept *kept;
 static _Atomic size_t kept_count;
 static struct lock kept_lock = LOCK_INITIALIZER;
+
+// Not getpid(): see core/fork.c.
+static pid_t process_number(void) {
+    return (pid_t)syscall(SYS_getpid);
+}
+
+void snapshot_begin(void) {
+    atomic_store(&snapshot_image_count, 0);
+    region_count = 0;
+    out_of_memory = false;
+}
 
 // A range is complete before it is counted: other threads ask meanwhile.
 bool snapshot_add_image(const struct image *image) {
@@ -171,7 +185,7 @@ bool snapshot_differs(void) {
     return false;
 }
 
-bool snapshot_take(void) {
+bool snapshot_prepare(void) {
     for (size_t i = 0; i < snapshot_image_count; i++)
         add_data(&images[i]);
     for (size_t i = 0; i < snapshot_image_count; i++)
@@ -184,8 +198,19 @@ bool snapshot_take(void) {
     if (out_of_memory || total == 0)
         return false;
     copy = shared_memory_for_constants(total);
-    kept = calloc(KEPT_MAXIMUM, sizeof(*kept));
-    if (copy == NULL || kept == NULL)
+    copy_made_in = process_number();
+    if (kept == NULL)
+        kept = calloc(KEPT_MAXIMUM, sizeof(*kept));
+    return copy != NULL && kept != NULL;
+}
+
+bool snapshot_take(void) {
+    // What was prepared before a fork is the parent's, which may be copying just now.
+    if (copy_made_in != process_number()) {
+        copy = shared_memory_for_constants(total);
+        copy_made_in = process_number();
+    }
+    if (copy == NULL)
         return false;
     save(copy);
     log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", total, region_count);

@@ -13,12 +13,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Remembers that this image's data belongs to gRPC. At most eight images; false beyond. Parent,
-// before the copy, one thread.
+// Forgets whatever a thread that a fork left behind in the parent was about to prepare. Any
+// process, before anything is prepared in it; one thread.
+void snapshot_begin(void);
+
+// Remembers that this image's data belongs to gRPC. At most eight images; false beyond. One thread,
+// before the copy.
 bool snapshot_add_image(const struct image *image);
 
-// Copies all regions. Returns false where memory is lacking. Parent, before gRPC's first
-// initialisation, with no other thread in gRPC.
+// Finds all regions and the memory for their copy, so that the copying itself needs neither the
+// loader nor an allocation. Returns false where memory is lacking. One thread, with gRPC's images
+// loaded.
+bool snapshot_prepare(void);
+
+// Copies all regions: before gRPC's first initialisation, with no other thread in gRPC. In a child
+// of the process that prepared it, the copy gets memory of its own, and false is returned where
+// that is lacking. One thread.
 bool snapshot_take(void);
 
 // Whether the data has changed since the copy was taken. Any thread.

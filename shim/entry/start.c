@@ -40,6 +40,7 @@ __attribute__((constructor)) static void start(void) {
     cplusplus_start();
     ruby_start();
     python_start();
+    process_watch();
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -72,7 +73,7 @@ NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *obje
     PASS_TOO_EARLY(__cxa_atexit, destructor, object, image)
     // Called when a library written in C++ is loaded, as gRPC is.
     fork_register_handlers();
-    python_library_loaded(image);
+    process_library_loaded(image);
     exit_bind_to_process(&destructor, &object, image);
     return libc_function(__cxa_atexit)(destructor, object, image);
 }

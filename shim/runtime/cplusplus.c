@@ -146,8 +146,9 @@ static const struct binding_table *const tables[] = {&own_bindings,
 
 static struct lock bind_lock = LOCK_INITIALIZER; // two threads must not unprotect one page
 
+static unsigned long long seen; // how many images had been loaded
+
 static void bind_all(void) {
-    static unsigned long long seen;
     unsigned long long loads = image_loads();
     lock_acquire(&bind_lock);
     if (seen != loads) {
@@ -168,8 +169,19 @@ static void bind_more(void) {
         bind_all();
 }
 
-static void revive(void) {
+static void bind_found(void) {
+    if (seen == 0)
+        bind_all();
+    else
+        bind_more();
+}
+
+static void forked(void) {
     lock_reset_in_child(&bind_lock);
+    cplusplus_keep_engine();
+}
+
+static void revive(void) {
     cplusplus_end_alarms();
     void **slot = atomic_load(&pool_add);
     if (slot != NULL)
@@ -177,9 +189,7 @@ static void revive(void) {
 }
 
 void cplusplus_start(void) {
-    static const struct process_steps steps = {.attached = bind_all,
-                                               .object_made = bind_more,
-                                               .forked = cplusplus_keep_engine,
-                                               .revived = revive};
+    static const struct process_steps steps = {
+        .found = bind_found, .object_made = bind_more, .forked = forked, .revived = revive};
     process_add_steps(&steps);
 }

@@ -21,9 +21,6 @@ static const char init_symbol[] = "PyInit_cygrpc";
 
 struct interpreter *_Atomic python_interpreter;
 
-static bool started;
-const void *_Atomic python_last_library;
-
 // --- guarded types -----------------------------------------------------------------------------
 
 // A type of cygrpc's whose objects are given back to the core that they belong to, and to no other
@@ -112,7 +109,7 @@ static PyObject *count_call(PyObject *self, PyObject *arguments) {
 
 // --- what revival.py tells ---------------------------------------------------------------------
 
-static void log_text(enum log_level level, PyObject *object) {
+static void log_object(enum log_level level, PyObject *object) {
     struct interpreter *python = atomic_load(&python_interpreter);
     PyObject *text = python->PyUnicode_AsUTF8String(object);
     if (text == NULL)
@@ -123,13 +120,13 @@ static void log_text(enum log_level level, PyObject *object) {
 
 static PyObject *tell(PyObject *self, PyObject *text) {
     (void)self;
-    log_text(LOG_ERROR, text);
+    log_object(LOG_ERROR, text);
     return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
 static PyObject *inform(PyObject *self, PyObject *text) {
     (void)self;
-    log_text(LOG_DEBUG, text);
+    log_object(LOG_DEBUG, text);
     return atomic_load(&python_interpreter)->PyBool_FromLong(true);
 }
 
@@ -310,36 +307,16 @@ static void begin(const struct image *image) {
     log_write(LOG_DEBUG, "Python's gRPC is in %s", image->path);
 }
 
-struct search {
-    const void *handle;
-    struct image found;
-    bool is_cygrpc;
-};
-
-static bool look(const struct image *image, void *context) {
-    struct search *search = context;
-    if (!image_contains(image, (uintptr_t)search->handle))
-        return false;
-    search->is_cygrpc = image_symbol(image, init_symbol) != NULL;
-    search->found = *image;
-    return true;
-}
-
-void python_look_at(const void *handle) {
-    if (!started || handle == NULL || configuration()->disabled)
+static void look_at(const struct image *image) {
+    if (image_symbol(image, init_symbol) == NULL)
         return;
-    int saved_errno = errno;
-    struct search search = {.handle = handle};
-    atomic_store(&python_last_library, handle);
-    image_visit(look, &search);
     struct interpreter *python = atomic_load(&python_interpreter);
-    if (search.is_cygrpc && python == NULL) {
-        begin(&search.found);
-    } else if (search.is_cygrpc && !python->failed) {
-        process_attach_static(&search.found);
-        python->newest = search.found;
+    if (python == NULL) {
+        begin(image);
+    } else if (!python->failed) {
+        process_attach_static(image);
+        python->newest = *image;
     }
-    errno = saved_errno;
 }
 
 bool python_replaces_handlers(const void *handle) {
@@ -348,5 +325,6 @@ bool python_replaces_handlers(const void *handle) {
 }
 
 void python_start(void) {
-    started = true;
+    static const struct process_steps steps = {.library_loaded = look_at};
+    process_add_steps(&steps);
 }

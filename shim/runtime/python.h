@@ -15,22 +15,7 @@
 #ifndef GRPCFORKSHIM_RUNTIME_PYTHON_H
 #define GRPCFORKSHIM_RUNTIME_PYTHON_H
 
-#include "base/compiler.h"
-
-#include <stdatomic.h>
 #include <stdbool.h>
-
-extern const void *_Atomic python_last_library;
-
-// The slow part of the next function.
-void python_look_at(const void *handle);
-
-// A constructor of the image that this handle (its __dso_handle) belongs to is running. In the
-// thread that loads it.
-static inline void python_library_loaded(const void *handle) {
-    if (unlikely(handle != atomic_load_explicit(&python_last_library, memory_order_relaxed)))
-        python_look_at(handle);
-}
 
 // Whether at-fork handlers of this image are to be kept away from fork(): those of a gRPC that is
 // protected here stop its threads in the parent. Any thread.

@@ -386,8 +386,9 @@ static void bind_extension(void) {
     log_write(LOG_DEBUG, "bound how %s knows its process and makes threads", extension.image.path);
 }
 
-static void attached(void) {
-    ruby_is_here = find_ruby();
+static void found(void) {
+    if (!ruby_is_here)
+        ruby_is_here = find_ruby();
     bind_extension();
 }
 
@@ -428,6 +429,6 @@ static void forked(void) {
 
 void ruby_start(void) {
     static const struct process_steps steps = {
-        .attached = attached, .initialising = initialising, .forked = forked};
+        .found = found, .initialising = initialising, .forked = forked};
     process_add_steps(&steps);
 }

@@ -1,0 +1,76 @@
+#include "core/attach.h"
+
+#include "base/compiler.h"
+#include "core/abseil.h"
+#include "core/assumptions.h"
+#include "core/descriptors.h"
+#include "core/functions.h"
+#include "core/image_list.h"
+#include "core/openssl.h"
+#include "core/process.h"
+#include "core/snapshot.h"
+
+#include <stddef.h>
+
+// gRPC's images by what they define, whatever their names: the core, its portability layer, and
+// the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
+// needed; the others may be part of it.
+static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_init"};
+
+// Does something with each of gRPC's images; false where it fails.
+static bool with_images(const struct image *core, bool (*action)(const struct image *image)) {
+    if (!action(core))
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
+        struct image companion;
+        if (image_symbol(core, companion_symbols[i]) == NULL &&
+            image_defining(companion_symbols[i], &companion) && !action(&companion))
+            return false;
+    }
+    return true;
+}
+
+void attach_pin(void) {
+    struct image core;
+    if (image_defining(CORE_SYMBOL, &core))
+        with_images(&core, image_pin);
+}
+
+bool attach_find(struct image *core) {
+    if (!image_defining(CORE_SYMBOL, core)) {
+        // A program can look our symbols up without having gRPC; it may load it yet.
+        functions_bind(NULL);
+        return false;
+    }
+    functions_bind(core);
+    functions_bind_ares();
+    return true;
+}
+
+// In a child the lists stay as they were at its fork, which is what the locks are looked at for.
+void attach_find_others_locks(void) {
+    static unsigned long long seen;
+    if (seen != 0 && process_generation() != 0)
+        return;
+    unsigned long long loads = image_loads();
+    if (seen != loads) {
+        abseil_find();
+        openssl_find();
+    }
+    seen = loads;
+}
+
+const char *attach_prepare(const struct image *core) {
+    const char *why = assumptions_about_image(core);
+    if (why != NULL)
+        return why;
+    snapshot_begin();
+    if (!with_images(core, snapshot_add_image) || !snapshot_prepare())
+        return "its data can't be copied";
+    why = assumptions_about_functions();
+    if (why != NULL)
+        return why;
+    attach_find_others_locks();
+    descriptors_start();
+    return NULL;
+}
