@@ -51,20 +51,12 @@ static struct image *pool;             // a copy of the image that has RandenPoo
 static unsigned char *pool_data;
 static jmp_buf *probe; // on the heap, like all larger variables
 
-static bool begins_with(const char *name, const char *beginning) {
-    return strncmp(name, beginning, strlen(beginning)) == 0;
-}
-
-static void note_spinlock_user(const struct image *image, const struct import *import,
-                               void *context) {
-    (void)image;
-    bool *uses = context;
-    // SpinLock::SlowLock() is called from the inlined Lock() of every image that has one.
-    *uses |=
-        begins_with(import->name, "AbslInternalSpinLockDelay") ||
-        (begins_with(import->name, "_ZN4absl") &&
-         strstr(import->name, "8SpinLock8SlowLock") != NULL) ||
-        (begins_with(import->name, "_ZN4absl") && strstr(import->name, "SpinLockWait") != NULL);
+// SpinLock::SlowLock() is called from the inlined Lock() of every image that has a spinlock.
+static bool is_spinlocks(const char *name) {
+    if (name[0] == 'A')
+        return image_name_begins(name, "AbslInternalSpinLockDelay");
+    return image_name_begins(name, "_ZN4absl") &&
+           (strstr(name, "8SpinLock8SlowLock") != NULL || strstr(name, "SpinLockWait") != NULL);
 }
 
 // A function of abseil's, by its name without the namespace.
@@ -82,11 +74,10 @@ static size_t data_size(const struct image *image) {
 
 static bool find_in(const struct image *image, void *context) {
     struct table *found = context;
-    bool uses = false;
-    image_visit_imports(image, note_spinlock_user, &uses);
     // Abseil inside of gRPC's own images is rewound with them.
-    if (!uses || snapshot_covers((const void *)image->start) ||
-        static_images_cover((const void *)image->start))
+    if (snapshot_covers((const void *)image->start) ||
+        static_images_cover((const void *)image->start) ||
+        image_find_import(image, is_spinlocks) == NULL)
         return false;
     bind_function(&set_deadlock_detection, image, "SetMutexDeadlockDetectionMode");
     if (allocate == NULL) {
@@ -194,7 +185,7 @@ static void delay(_Atomic uint32_t *word, uint32_t value, int loop, int mode) {
 
 static void bind_delay(const struct image *image, const struct import *import, void *context) {
     bool *bound = context;
-    if (begins_with(import->name, "AbslInternalSpinLockDelay"))
+    if (image_name_begins(import->name, "AbslInternalSpinLockDelay"))
         *bound |= image_patch_slot(image, import->slot, (void *)(uintptr_t)delay);
 }
 

@@ -7,12 +7,8 @@
 
 #include <string.h>
 
-static bool begins_with(const char *text, const char *beginning) {
-    return strncmp(text, beginning, strlen(beginning)) == 0;
-}
-
 static bool is_mangled(const char *name) {
-    return begins_with(name, "_Z");
+    return image_name_begins(name, "_Z");
 }
 
 // The families of gRPC's own functions, C and C++, from 1.30 to 1.83.
@@ -20,15 +16,17 @@ static bool sounds_like_grpc(const char *name) {
     static const char *const beginnings[] = {"gpr_", "census_", "address_sorting_",
                                              "upb",  "tsi_",    "alts_"};
     static const char *const parts[] = {"grpc", "Grpc", "GRPC"};
+    if (image_name_begins(name, "_ZN9grpc_core")) // nearly all of them
+        return true;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
         if (strstr(name, parts[i]) != NULL)
             return true;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(beginnings); i++) {
-        if (begins_with(name, beginnings[i]))
+        if (image_name_begins(name, beginnings[i]))
             return true;
     }
-    return begins_with(name, "__"); // the compiler's and the linker's
+    return image_name_begins(name, "__"); // the compiler's and the linker's
 }
 
 struct census {

@@ -1,5 +1,6 @@
 #include "core/functions.h"
 #include "core/image_list.h"
+#include "core/record.h"
 
 #include "base/compiler.h"
 #include "base/log.h"
@@ -35,19 +36,46 @@ static void set(void *member, void *address) {
     __atomic_store_n((function_address *)member, address, __ATOMIC_RELAXED);
 }
 
-// A symbol that the image lacks may be in another: gpr_* are in a library of their own.
-static void *find(const struct image *image, const char *name) {
-    struct image other;
-    void *address = image != NULL ? image_symbol(image, name) : NULL;
-    if (address == NULL && image != NULL && image_defining(name, &other))
-        address = image_symbol(&other, name);
-    return address;
+// Of a table of functions, what has been found.
+#define ENTRIES_MAXIMUM 256
+struct search {
+    const struct entry *entries;
+    size_t count;
+    size_t missing;
+    uint32_t hashes[ENTRIES_MAXIMUM];
+    void *addresses[ENTRIES_MAXIMUM];
+};
+_Static_assert(ARRAY_LENGTH(grpc_entries) <= ENTRIES_MAXIMUM, "a place for each function");
+
+// True where nothing is missing any more.
+static bool find_missing(const struct image *image, void *context) {
+    struct search *search = context;
+    for (size_t i = 0; i < search->count && search->missing > 0; i++) {
+        if (search->addresses[i] != NULL)
+            continue;
+        search->addresses[i] =
+            image_symbol_by_hash(image, search->entries[i].name, search->hashes[i]);
+        search->missing -= search->addresses[i] != NULL;
+    }
+    return search->missing == 0;
 }
 
+// Another copy of this library has nothing to do.
+static bool find_missing_in_others(const struct image *image, void *context) {
+    return image_symbol(image, RECORD_SYMBOL) == NULL && find_missing(image, context);
+}
+
+// A function that the image lacks may be in another: gpr_* are in a library of their own. Each
+// image is looked at once, for all of them.
 static void bind_all(void *functions, const struct entry *entries, size_t count,
                      const struct image *image) {
+    struct search search = {.entries = entries, .count = count, .missing = count};
+    for (size_t i = 0; i < count; i++)
+        search.hashes[i] = image_hash(entries[i].name);
+    if (image != NULL && !find_missing(image, &search))
+        image_visit(find_missing_in_others, &search);
     for (size_t i = 0; i < count; i++) {
-        void *address = find(image, entries[i].name);
+        void *address = search.addresses[i];
         set((char *)functions + entries[i].offset,
             address != NULL ? address : (void *)(uintptr_t)absent);
     }

@@ -68,6 +68,9 @@ static void read_dynamic(struct image *image, const ElfW(Dyn) * dynamic) {
         case DT_RELASZ:
             image->relocations_size = dynamic->d_un.d_val;
             break;
+        case DT_RELACOUNT:
+            image->relative_count = dynamic->d_un.d_val;
+            break;
         case DT_JMPREL:
             image->plt_relocations = (const void *)pointer;
             break;
@@ -104,7 +107,7 @@ bool image_read(const struct dl_phdr_info *info, struct image *image) {
 }
 
 // The hash function of DT_GNU_HASH (Bernstein's).
-static uint32_t gnu_hash(const char *name) {
+uint32_t image_hash(const char *name) {
     uint32_t hash = 5381;
     for (; *name != '\0'; name++)
         hash = hash * 33 + (unsigned char)*name;
@@ -117,6 +120,10 @@ struct hash_table {
 };
 
 void *image_symbol(const struct image *image, const char *name) {
+    return image_symbol_by_hash(image, name, image_hash(name));
+}
+
+void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash) {
     if (image->symbols == NULL || image->strings == NULL || image->gnu_hash == NULL)
         return NULL;
     const struct hash_table *table = (const struct hash_table *)image->gnu_hash;
@@ -124,7 +131,6 @@ void *image_symbol(const struct image *image, const char *name) {
     const uint32_t *buckets = (const uint32_t *)(bloom + table->bloom_size);
     const uint32_t *chains = buckets + table->bucket_count;
     const unsigned bits = sizeof(ElfW(Addr)) * 8;
-    uint32_t hash = gnu_hash(name);
     ElfW(Addr) word = bloom[(hash / bits) % table->bloom_size];
     if (table->bucket_count == 0 || !(word >> (hash % bits) & 1) ||
         !(word >> ((hash >> table->bloom_shift) % bits) & 1))
@@ -140,6 +146,16 @@ void *image_symbol(const struct image *image, const char *name) {
         if (chain & 1)
             return NULL;
     }
+}
+
+bool image_needs(const struct image *image, const struct image *other) {
+    const char *slash = strrchr(other->path, '/');
+    const char *file = slash != NULL ? slash + 1 : other->path;
+    for (const ElfW(Dyn) *entry = image->dynamic; entry->d_tag != DT_NULL; entry++) {
+        if (entry->d_tag == DT_NEEDED && strcmp(image->strings + entry->d_un.d_val, file) == 0)
+            return true;
+    }
+    return false;
 }
 
 // The symbol table's length is not written down; the hash table's chains lead to every definition.
@@ -173,8 +189,7 @@ struct resemblance {
 
 static bool resembles(const char *name, const ElfW(Sym) * symbol, void *context) {
     struct resemblance *wanted = context;
-    if (strncmp(name, wanted->beginning, strlen(wanted->beginning)) != 0 ||
-        strstr(name, wanted->part) == NULL)
+    if (!image_name_begins(name, wanted->beginning) || strstr(name, wanted->part) == NULL)
         return false;
     wanted->found = symbol->st_value;
     return true;
@@ -187,11 +202,11 @@ void *image_symbol_like(const struct image *image, const char *beginning, const 
     return (void *)(image->base + wanted.found);
 }
 
-static void visit_table(const struct image *image, const void *table, size_t size,
+static void visit_table(const struct image *image, const void *table, size_t first, size_t size,
                         void (*visit)(const struct image *, const struct import *, void *),
                         void *context) {
     const ElfW(Rela) *relocations = table;
-    for (size_t i = 0; i < size / sizeof(*relocations); i++) {
+    for (size_t i = first; i < size / sizeof(*relocations); i++) {
         unsigned long type = ELF64_R_TYPE(relocations[i].r_info);
         if (type != SLOT_IMPORT && type != SLOT_CALL && type != SLOT_POINTER)
             continue;
@@ -212,8 +227,35 @@ void image_visit_imports(const struct image *image,
                          void *context) {
     if (image->symbols == NULL || image->strings == NULL)
         return;
-    visit_table(image, image->relocations, image->relocations_size, visit, context);
-    visit_table(image, image->plt_relocations, image->plt_relocations_size, visit, context);
+    visit_table(image, image->relocations, image->relative_count, image->relocations_size, visit,
+                context);
+    visit_table(image, image->plt_relocations, 0, image->plt_relocations_size, visit, context);
+}
+
+static const char *find_in_table(const struct image *image, const void *table, size_t first,
+                                 size_t size, bool (*condition)(const char *name)) {
+    const ElfW(Rela) *relocations = table;
+    for (size_t i = first; i < size / sizeof(*relocations); i++) {
+        unsigned long type = ELF64_R_TYPE(relocations[i].r_info);
+        if (type != SLOT_IMPORT && type != SLOT_CALL)
+            continue;
+        const char *name =
+            image->strings + image->symbols[ELF64_R_SYM(relocations[i].r_info)].st_name;
+        if (condition(name))
+            return name;
+    }
+    return NULL;
+}
+
+const char *image_find_import(const struct image *image, bool (*condition)(const char *name)) {
+    if (image->symbols == NULL || image->strings == NULL)
+        return NULL;
+    const char *name =
+        find_in_table(image, image->plt_relocations, 0, image->plt_relocations_size, condition);
+    if (name == NULL)
+        name = find_in_table(image, image->relocations, image->relative_count,
+                             image->relocations_size, condition);
+    return name;
 }
 
 bool image_patch_slot(const struct image *image, void **slot, void *value) {

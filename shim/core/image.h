@@ -30,6 +30,7 @@ struct image {
     const void *plt_relocations;
     size_t relocations_size; // bytes
     size_t plt_relocations_size;
+    size_t relative_count;       // of the relocations, the first ones: without a symbol, some 90 %
     uintptr_t plt_slots;         // .got.plt
     bool has_packed_relocations; // DT_RELR, which are not read here
 };
@@ -51,6 +52,14 @@ bool image_read(const struct dl_phdr_info *info, struct image *image);
 // library built in the last fifteen years has. Takes no lock.
 void *image_symbol(const struct image *image, const char *name);
 
+// The hash of a name, for one that is looked up in many images, and the look-up by it.
+uint32_t image_hash(const char *name);
+void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash);
+
+// Whether the image names the other one among those that it needs: it keeps that one loaded. By the
+// last part of the path. Takes no lock.
+bool image_needs(const struct image *image, const struct image *other);
+
 // Calls `visit` for each symbol that the image defines, until it returns true; returns whether it
 // did. Takes no lock.
 bool image_visit_definitions(const struct image *image,
@@ -65,6 +74,10 @@ void image_visit_imports(const struct image *image,
                                        void *context),
                          void *context);
 
+// The name of the first symbol of which the condition holds among those that the image binds calls
+// or addresses to; NULL where there is none. Takes no lock.
+const char *image_find_import(const struct image *image, bool (*condition)(const char *name));
+
 // Writes one of the image's slots, also where RELRO made it read-only. Returns false with nothing
 // changed where the kernel refuses. The page is writable for a moment.
 bool image_patch_slot(const struct image *image, void **slot, void *value);
@@ -76,6 +89,16 @@ void *image_symbol_like(const struct image *image, const char *beginning, const 
 // A copy of a description on the heap, which is the caller's; NULL where memory is lacking. Any
 // thread.
 struct image *image_copy(const struct image *image);
+
+// Whether a symbol's name begins like this. A call of strncmp(3) takes more than the few characters
+// by which nearly all of an image's thousands of names differ.
+static inline bool image_name_begins(const char *name, const char *beginning) {
+    while (*beginning != '\0') {
+        if (*name++ != *beginning++)
+            return false;
+    }
+    return true;
+}
 
 static inline bool image_contains(const struct image *image, uintptr_t address) {
     return address >= image->start && address < image->end;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -20,19 +21,74 @@ struct visit {
     void *context;
     enum image_scope scope;
     bool past_own; // whether this library came by
+    bool found;
+    bool is_first; // of the images that the loader lists
 };
+
+// All images as they were read, for a thread that goes through them some thirty times.
+#define CATALOGUE_STEP 64
+struct catalogue {
+    unsigned long long loads, unloads; // what the loader counted by then
+    size_t count;
+    struct image images[];
+};
+static THREAD_LOCAL struct catalogue *catalogue;
+
+static bool visit_image(struct visit *visit, const struct image *image) {
+    bool own = image_contains(image, (uintptr_t)&own_marker);
+    bool wanted = visit->scope == IMAGES_ALL || (visit->scope == IMAGES_OTHERS && !own) ||
+                  (visit->scope == IMAGES_BEHIND && visit->past_own);
+    visit->past_own |= own;
+    return wanted && visit->visit(image, visit->context);
+}
+
+// With the loader's list locked, so that no image is unloaded meanwhile.
+static bool visit_catalogue(struct visit *visit) {
+    for (size_t i = 0; i < catalogue->count; i++) {
+        if (visit_image(visit, &catalogue->images[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in_catalogue(const struct dl_phdr_info *info) {
+    return catalogue != NULL && catalogue->loads == info->dlpi_adds &&
+           catalogue->unloads == info->dlpi_subs;
+}
 
 static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     struct visit *visit = context;
     struct image image;
-    if (!image_read(info, &image))
-        return 0;
-    bool own = image_contains(&image, (uintptr_t)&own_marker);
-    bool wanted = visit->scope == IMAGES_ALL || (visit->scope == IMAGES_OTHERS && !own) ||
-                  (visit->scope == IMAGES_BEHIND && visit->past_own);
-    visit->past_own |= own;
-    return wanted && visit->visit(&image, visit->context);
+    if (visit->is_first && is_in_catalogue(info)) {
+        visit->found = visit_catalogue(visit);
+        return 1;
+    }
+    visit->is_first = false;
+    if (image_read(info, &image))
+        visit->found = visit_image(visit, &image);
+    return visit->found;
+}
+
+static int add_to_catalogue(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    struct catalogue **made = context;
+    size_t count = *made != NULL ? (*made)->count : 0;
+    if (count % CATALOGUE_STEP == 0) {
+        struct catalogue *more =
+            realloc(*made, sizeof(*more) + (count + CATALOGUE_STEP) * sizeof(more->images[0]));
+        if (more == NULL) {
+            free(*made);
+            *made = NULL;
+            return 1;
+        }
+        more->loads = info->dlpi_adds;
+        more->unloads = info->dlpi_subs;
+        more->count = count;
+        *made = more;
+    }
+    (*made)->count += image_read(info, &(*made)->images[count]);
+    return 0;
 }
 
 // The loader's lock may be held for ever by a thread that a child does not have: glibc does not
@@ -111,7 +167,8 @@ static bool describe(const struct link_map *map, struct dl_phdr_info *info) {
 static bool visit_in_child(struct visit *visit) {
     for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next) {
         struct dl_phdr_info info;
-        if (describe(map, &info) && visit_one(&info, sizeof(info), visit))
+        struct image image;
+        if (describe(map, &info) && image_read(&info, &image) && visit_image(visit, &image))
             return true;
     }
     return false;
@@ -119,10 +176,21 @@ static bool visit_in_child(struct visit *visit) {
 
 bool image_visit_scope(enum image_scope scope,
                        bool (*visit)(const struct image *image, void *context), void *context) {
-    struct visit closure = {visit, context, scope, false};
+    struct visit closure = {.visit = visit, .context = context, .scope = scope, .is_first = true};
     if (is_child())
         return visit_in_child(&closure);
-    return dl_iterate_phdr(visit_one, &closure) != 0;
+    dl_iterate_phdr(visit_one, &closure);
+    return closure.found;
+}
+
+void image_list_keep(void) {
+    if (catalogue == NULL && !is_child())
+        dl_iterate_phdr(add_to_catalogue, &catalogue);
+}
+
+void image_list_drop(void) {
+    free(catalogue);
+    catalogue = NULL;
 }
 
 bool image_visit(bool (*visit)(const struct image *image, void *context), void *context) {

@@ -115,7 +115,7 @@ static int lock_mutex(pthread_mutex_t *mutex) {
 static bool is_foreign(const char *name) {
     static const char *const known[] = {"rdlock", "wrlock", "unlock", "init", "destroy"};
     static const char prefix[] = "pthread_rwlock";
-    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+    if (!image_name_begins(name, prefix))
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
         if (name[sizeof(prefix) - 1] == '_' && strcmp(name + sizeof(prefix), known[i]) == 0)
@@ -127,6 +127,8 @@ static bool is_foreign(const char *name) {
 static void note_import(const struct image *image, const struct import *import, void *context) {
     struct libcrypto *library = context;
     (void)image;
+    if (!image_name_begins(import->name, "pthread_"))
+        return;
     library->is_other |= is_foreign(import->name);
     for (size_t i = 0; i < FUNCTIONS; i++) {
         struct image definer;

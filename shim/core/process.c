@@ -140,6 +140,7 @@ static const char *prepare_for(const struct image *core) {
 static void find(void) {
     struct image core;
     const char *why = NULL;
+    image_list_keep();
     attach_pin();
     lock_acquire(&slow_lock);
     working = true;
@@ -149,6 +150,7 @@ static void find(void) {
         detection_found(core.path, why);
     working = false;
     lock_release(&slow_lock);
+    image_list_drop();
 }
 
 // The first call finds what no constructor has told of, and what is not to be protected.

@@ -11,6 +11,7 @@
 
 struct binding {
     // Of a plain function: the beginning of its name. Of any other: that of the mangled name.
+    // Either, or the namespace, begins with "grpc".
     const char *function;
     const char *mangled;
     void *wrapper;

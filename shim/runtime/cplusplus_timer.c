@@ -8,6 +8,7 @@
 #include "runtime/cplusplus_alarm.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 // grpc_closure, as far as it is used here (src/core/lib/iomgr/closure.h from 1.30 to 1.51). The
 // error is a word, or the address of one since it is an absl::Status.
@@ -115,10 +116,17 @@ static void unset_timer(void *timer) {
     real_unset(timer);
 }
 
-static bool find_cancelled(const struct image *image, void *context) {
-    (void)context;
-    *(void **)&make_cancelled = image_symbol_like(image, "_ZN4absl", "14CancelledErrorE");
-    return make_cancelled != NULL;
+static bool is_cancelled(const char *name) {
+    return image_name_begins(name, "_ZN4absl") && strstr(name, "14CancelledErrorE") != NULL;
+}
+
+// By its name in abseil's namespace, which the core knows.
+static void find_cancelled(void) {
+    struct image image;
+    const char *name =
+        image_defining("grpc_init", &image) ? image_find_import(&image, is_cancelled) : NULL;
+    if (name != NULL && image_defining(name, &image))
+        *(void **)&make_cancelled = image_symbol(&image, name);
 }
 
 // Errors are what grpc_cq_end_op says in its mangled name.
@@ -128,7 +136,7 @@ void cplusplus_find_timer_errors(void) {
         !image_defining("_Z14grpc_cq_end_opP21grpc_completion_queuePvP10grpc_errorPFvS1_P18grpc_cq_"
                         "completionES1_S6_b",
                         &image))
-        image_visit(find_cancelled, NULL);
+        find_cancelled();
 }
 
 static const struct binding bindings[] = {
