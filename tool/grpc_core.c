@@ -1,6 +1,6 @@
 #include "grpc_core.h"
 
-#include "core/record.h"
+#include "process/record.h"
 #include "text.h"
 
 #include <limits.h>

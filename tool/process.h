@@ -5,7 +5,7 @@
 //
 //   pid, program
 //   shim         "loaded", and its "file"
-//   state        what became of gRPC: see shim/core/record.h
+//   state        what became of gRPC: see shim/process/record.h
 //   generation   how many forks lie between it and the process that loaded gRPC
 //   counters     one member for each
 //   descriptors  "grpc": how many its gRPC has open; "inherited": those of its parent's gRPC that

@@ -1,6 +1,6 @@
 #include "record_reader.h"
 
-#include "core/shared_memory.h"
+#include "process/shared_memory.h"
 #include "elf_file.h"
 #include "memory.h"
 

@@ -1,8 +1,8 @@
-// The record that the shim keeps in each process (shim/core/record.h), read from outside.
+// The record that the shim keeps in each process (shim/process/record.h), read from outside.
 #ifndef GRPCFORKSHIM_TOOL_RECORD_READER_H
 #define GRPCFORKSHIM_TOOL_RECORD_READER_H
 
-#include "core/record.h"
+#include "process/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 // No lock of ours is held across fork(): the parent's other threads must not wait for it
 // (fork() of a large process takes milliseconds). So a child may inherit a lock whose holder does
 // not exist there. What such a lock protects is built to be readable at any instant (see
-// core/registry.h), and the child starts with the lock free.
+// objects/registry.h), and the child starts with the lock free.
 //
 // Six of these are taken in each call: an uncontended pthread mutex takes ten times the
 // instructions (measured with callgrind on a unary call: 330 for the six pairs).

@@ -1,9 +1,10 @@
 // What makes and ends descriptors, in the whole program: each wrapper adds one comparison for a
 // program without gRPC.
-#include "core/descriptors.h"
-#include "core/snapshot.h"
-#include "core/static_images.h"
+#include "cores/snapshot.h"
+#include "cores/static_images.h"
+#include "descriptors/descriptors.h"
 #include "entry/entry.h"
+#include "loader/libc.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -122,7 +123,7 @@ int wrapped_close_range(unsigned first, unsigned last, int flags) {
     if (closes)
         descriptors_closing(first, last);
     int (*real)(unsigned, unsigned, int) = libc_function(close_range);
-    int result = function_present(&libc_bound.close_range)
+    int result = libc_has(&libc_bound.close_range)
                      ? real(first, last, flags)
                      : (int)syscall(SYS_close_range, first, last, flags);
     if (closes)
@@ -134,7 +135,7 @@ void wrapped_closefrom(int first) {
     unsigned from = first < 0 ? 0 : (unsigned)first;
     descriptors_closing(from, ~0u);
     void (*real)(int) = libc_function(closefrom);
-    if (function_present(&libc_bound.closefrom))
+    if (libc_has(&libc_bound.closefrom))
         real(first);
     else
         syscall(SYS_close_range, from, ~0u, 0);

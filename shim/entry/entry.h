@@ -4,8 +4,8 @@
 #define GRPCFORKSHIM_ENTRY_ENTRY_H
 
 #include "base/compiler.h"
-#include "core/functions.h"
-#include "core/symbols.h"
+#include "cores/functions.h"
+#include "cores/symbols.h"
 
 // Our C name for a function is not the symbol that programs bind to: gRPC's headers declare that,
 // not quite the same in each version.

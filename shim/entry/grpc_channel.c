@@ -1,17 +1,19 @@
 // Channels and what is made on them.
-#include "core/call.h"
-#include "core/channel.h"
-#include "core/channel_arguments.h"
-#include "core/descriptors.h"
-#include "core/pending.h"
-#include "core/revival.h"
+#include "cores/state.h"
+#include "descriptors/descriptors.h"
 #include "entry/entry.h"
+#include "life/first_use.h"
+#include "objects/channel.h"
+#include "objects/channel_arguments.h"
+#include "objects/revival.h"
+#include "operations/call.h"
+#include "operations/pending.h"
 
 static grpc_channel *record(const void *caller, grpc_channel *channel,
                             const struct channel_recipe *recipe) {
-    if (!process_records(caller))
+    if (!grpc_records(caller))
         return channel;
-    process_object_made();
+    first_use_object_made();
     return channel_record(channel, recipe);
 }
 
@@ -21,7 +23,7 @@ static grpc_channel_credentials *real_credentials(grpc_channel_credentials *cred
 
 grpc_channel *wrapped_grpc_channel_create(const char *target, grpc_channel_credentials *credentials,
                                           const grpc_channel_args *arguments) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_channel_create(target, real_credentials(credentials), real);
     channel_arguments_end_use(real, arguments);
@@ -35,7 +37,7 @@ grpc_channel *wrapped_grpc_channel_create(const char *target, grpc_channel_crede
 grpc_channel *wrapped_grpc_insecure_channel_create(const char *target,
                                                    const grpc_channel_args *arguments,
                                                    void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_insecure_channel_create(target, real, reserved);
     channel_arguments_end_use(real, arguments);
@@ -49,7 +51,7 @@ grpc_channel *wrapped_grpc_secure_channel_create(grpc_channel_credentials *crede
                                                  const char *target,
                                                  const grpc_channel_args *arguments,
                                                  void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel =
         grpc.grpc_secure_channel_create(real_credentials(credentials), target, real, reserved);
@@ -64,7 +66,7 @@ grpc_channel *wrapped_grpc_secure_channel_create(grpc_channel_credentials *crede
 // gRPC owns the descriptor from now on, and its connection is this process's.
 static grpc_channel *record_from_descriptor(const void *caller, grpc_channel *channel,
                                             const char *target, int descriptor) {
-    if (process_is_protected())
+    if (grpc_is_protected())
         descriptors_opened(-1, descriptor, -1);
     return record(
         caller, channel,
@@ -74,7 +76,7 @@ static grpc_channel *record_from_descriptor(const void *caller, grpc_channel *ch
 grpc_channel *wrapped_grpc_channel_create_from_fd(const char *target, int descriptor,
                                                   grpc_channel_credentials *credentials,
                                                   const grpc_channel_args *arguments) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel =
         grpc.grpc_channel_create_from_fd(target, descriptor, real_credentials(credentials), real);
@@ -84,7 +86,7 @@ grpc_channel *wrapped_grpc_channel_create_from_fd(const char *target, int descri
 
 grpc_channel *wrapped_grpc_insecure_channel_create_from_fd(const char *target, int descriptor,
                                                            const grpc_channel_args *arguments) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_channel *channel = grpc.grpc_insecure_channel_create_from_fd(target, descriptor, real);
     channel_arguments_end_use(real, arguments);
@@ -93,7 +95,7 @@ grpc_channel *wrapped_grpc_insecure_channel_create_from_fd(const char *target, i
 
 grpc_channel *wrapped_grpc_lame_client_channel_create(const char *target, grpc_status_code status,
                                                       const char *message) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return record(CALLER, grpc.grpc_lame_client_channel_create(target, status, message),
                   &(struct channel_recipe){.constructor = CHANNEL_CREATE_LAME,
                                            .target = target,
@@ -102,7 +104,7 @@ grpc_channel *wrapped_grpc_lame_client_channel_create(const char *target, grpc_s
 }
 
 void wrapped_grpc_channel_destroy(grpc_channel *channel) {
-    process_enter_release(CALLER);
+    grpc_enter_release(CALLER);
     grpc_channel *real = object_release_handle(OBJECT_CHANNEL, channel);
     if (real != NULL)
         grpc.grpc_channel_destroy(real);
@@ -110,19 +112,19 @@ void wrapped_grpc_channel_destroy(grpc_channel *channel) {
 
 grpc_connectivity_state wrapped_grpc_channel_check_connectivity_state(grpc_channel *channel,
                                                                       int try_to_connect) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_channel_check_connectivity_state(object_translate(OBJECT_CHANNEL, channel),
                                                       try_to_connect);
 }
 
 int wrapped_grpc_channel_num_external_connectivity_watchers(grpc_channel *channel) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_channel_num_external_connectivity_watchers(
         object_translate(OBJECT_CHANNEL, channel));
 }
 
 int wrapped_grpc_channel_support_connectivity_watcher(grpc_channel *channel) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_channel_support_connectivity_watcher(
         object_translate(OBJECT_CHANNEL, channel));
 }
@@ -131,7 +133,7 @@ void wrapped_grpc_channel_watch_connectivity_state(grpc_channel *channel,
                                                    grpc_connectivity_state last,
                                                    gpr_timespec deadline,
                                                    grpc_completion_queue *queue, void *tag) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     pending_begin_without_call(queue, &tag);
     grpc.grpc_channel_watch_connectivity_state(
         object_translate(OBJECT_CHANNEL, channel), last, deadline,
@@ -140,33 +142,33 @@ void wrapped_grpc_channel_watch_connectivity_state(grpc_channel *channel,
 
 void wrapped_grpc_channel_ping(grpc_channel *channel, grpc_completion_queue *queue, void *tag,
                                void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     pending_begin_without_call(queue, &tag);
     grpc.grpc_channel_ping(object_translate(OBJECT_CHANNEL, channel),
                            object_translate(OBJECT_COMPLETION_QUEUE, queue), tag, reserved);
 }
 
 char *wrapped_grpc_channel_get_target(grpc_channel *channel) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_channel_get_target(object_translate(OBJECT_CHANNEL, channel));
 }
 
 void wrapped_grpc_channel_get_info(grpc_channel *channel, const struct grpc_channel_info *info) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc.grpc_channel_get_info(object_translate(OBJECT_CHANNEL, channel), info);
 }
 
 void wrapped_grpc_channel_reset_connect_backoff(grpc_channel *channel) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc.grpc_channel_reset_connect_backoff(object_translate(OBJECT_CHANNEL, channel));
 }
 
 void *wrapped_grpc_channel_register_call(grpc_channel *channel, const char *method,
                                          const char *host, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     void *handle = grpc.grpc_channel_register_call(object_translate(OBJECT_CHANNEL, channel),
                                                    method, host, reserved);
-    if (!process_is_protected())
+    if (!grpc_is_protected())
         return handle;
     return channel_record_registered_call(channel, handle, method, host);
 }
@@ -175,11 +177,11 @@ HOT grpc_call *wrapped_grpc_channel_create_call(grpc_channel *channel, grpc_call
                                                 uint32_t mask, grpc_completion_queue *queue,
                                                 grpc_slice method, const grpc_slice *host,
                                                 gpr_timespec deadline, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
         object_translate(OBJECT_COMPLETION_QUEUE, queue), method, host, deadline, reserved);
-    return process_records(CALLER) ? call_record(call, queue) : call;
+    return grpc_records(CALLER) ? call_record(call, queue) : call;
 }
 
 HOT grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel, grpc_call *parent,
@@ -187,10 +189,10 @@ HOT grpc_call *wrapped_grpc_channel_create_registered_call(grpc_channel *channel
                                                            grpc_completion_queue *queue,
                                                            void *registered_call,
                                                            gpr_timespec deadline, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_call *call = grpc.grpc_channel_create_registered_call(
         object_translate(OBJECT_CHANNEL, channel), call_as_parent(parent), mask,
         object_translate(OBJECT_COMPLETION_QUEUE, queue),
         object_translate(OBJECT_REGISTERED_CALL, registered_call), deadline, reserved);
-    return process_records(CALLER) ? call_record(call, queue) : call;
+    return grpc_records(CALLER) ? call_record(call, queue) : call;
 }

@@ -1,25 +1,27 @@
 // Completion queues.
-#include "core/completion_queue.h"
-#include "core/pending.h"
-#include "core/revival.h"
+#include "cores/state.h"
 #include "entry/entry.h"
+#include "life/first_use.h"
+#include "objects/revival.h"
+#include "operations/completion_queue.h"
+#include "operations/pending.h"
 
 static grpc_completion_queue *record(const void *caller, grpc_completion_queue *queue,
                                      const grpc_completion_queue_attributes *attributes) {
-    if (!process_records(caller))
+    if (!grpc_records(caller))
         return queue;
     return completion_queue_record(queue, attributes);
 }
 
 grpc_completion_queue *wrapped_grpc_completion_queue_create_for_next(void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return record(
         CALLER, grpc.grpc_completion_queue_create_for_next(reserved),
         &(grpc_completion_queue_attributes){.version = 1, .cq_completion_type = GRPC_CQ_NEXT});
 }
 
 grpc_completion_queue *wrapped_grpc_completion_queue_create_for_pluck(void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return record(
         CALLER, grpc.grpc_completion_queue_create_for_pluck(reserved),
         &(grpc_completion_queue_attributes){.version = 1, .cq_completion_type = GRPC_CQ_PLUCK});
@@ -28,7 +30,7 @@ grpc_completion_queue *wrapped_grpc_completion_queue_create_for_pluck(void *rese
 grpc_completion_queue *
 wrapped_grpc_completion_queue_create_for_callback(grpc_completion_queue_functor *shutdown_callback,
                                                   void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return record(CALLER,
                   grpc.grpc_completion_queue_create_for_callback(shutdown_callback, reserved),
                   &(grpc_completion_queue_attributes){.version = 2,
@@ -40,47 +42,47 @@ grpc_completion_queue *
 wrapped_grpc_completion_queue_create(const grpc_completion_queue_factory *factory,
                                      const grpc_completion_queue_attributes *attributes,
                                      void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return record(CALLER, grpc.grpc_completion_queue_create(factory, attributes, reserved),
                   attributes);
 }
 
 HOT grpc_event wrapped_grpc_completion_queue_next(grpc_completion_queue *queue,
                                                   gpr_timespec deadline, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return completion_queue_next(queue, deadline, reserved);
 }
 
 HOT grpc_event wrapped_grpc_completion_queue_pluck(grpc_completion_queue *queue, void *tag,
                                                    gpr_timespec deadline, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return completion_queue_pluck(queue, tag, deadline, reserved);
 }
 
 HOT void wrapped_grpc_completion_queue_shutdown(grpc_completion_queue *queue) {
-    process_enter_release(CALLER);
+    grpc_enter_release(CALLER);
     completion_queue_record_shutdown(queue);
     // A replacement that is made for it later is shut down at once.
-    if (!process_is_inherited())
+    if (!grpc_is_inherited())
         grpc.grpc_completion_queue_shutdown(object_translate(OBJECT_COMPLETION_QUEUE, queue));
 }
 
 HOT void wrapped_grpc_completion_queue_destroy(grpc_completion_queue *queue) {
-    process_enter_release(CALLER);
+    grpc_enter_release(CALLER);
     grpc_completion_queue *real = object_release_handle(OBJECT_COMPLETION_QUEUE, queue);
     if (real != NULL)
         grpc.grpc_completion_queue_destroy(real);
 }
 
 void wrapped_grpc_completion_queue_thread_local_cache_init(grpc_completion_queue *queue) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc.grpc_completion_queue_thread_local_cache_init(
         object_translate(OBJECT_COMPLETION_QUEUE, queue));
 }
 
 int wrapped_grpc_completion_queue_thread_local_cache_flush(grpc_completion_queue *queue, void **tag,
                                                            int *ok) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     int flushed = grpc.grpc_completion_queue_thread_local_cache_flush(
         object_translate(OBJECT_COMPLETION_QUEUE, queue), tag, ok);
     if (flushed) {

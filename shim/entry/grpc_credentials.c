@@ -1,5 +1,7 @@
 // Channel, call and server credentials.
+#include "cores/state.h"
 #include "entry/make.h"
+#include "life/first_use.h"
 
 #include <string.h>
 
@@ -50,10 +52,10 @@ static grpc_channel_credentials *create_google_default(grpc_call_credentials *ca
 // passed on and not repeated.
 grpc_channel_credentials *
 wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call, void *options) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_channel_credentials *made =
         grpc.grpc_google_default_credentials_create(object_translate(CALL, call), options);
-    return recipe_record(process_records(CALLER), CHANNEL, made,
+    return recipe_record(grpc_records(CALLER), CHANNEL, made,
                          STEP(ADAPTER(create_google_default), OBJECT(CALL, call)));
 }
 

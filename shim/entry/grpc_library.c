@@ -1,24 +1,25 @@
 // grpc_init and its kin. gRPC calls them for itself too; only the program's calls are counted.
-#include "core/process.h"
+#include "cores/state.h"
 #include "entry/entry.h"
+#include "life/first_use.h"
 
 void wrapped_grpc_init(void) {
-    process_enter(CALLER);
-    bool inside = process_is_inside(CALLER);
+    grpc_enter(CALLER);
+    bool inside = grpc_is_inside(CALLER);
     if (!inside) {
-        process_count_initialisation();
-        process_initialising(CALLER);
+        initialisations_add();
+        first_use_initialising(CALLER);
     }
     grpc.grpc_init();
     if (!inside)
-        process_initialised();
+        first_use_initialised();
 }
 
 // Whether a shutdown is to be passed on.
 static bool count_shutdown(const void *caller) {
-    process_enter_release(caller);
-    bool counted = process_is_inside(caller) || process_count_shutdown();
-    return !process_is_protected() || (counted && !process_is_inherited());
+    grpc_enter_release(caller);
+    bool counted = grpc_is_inside(caller) || initialisations_take_back();
+    return !grpc_is_protected() || (counted && !grpc_is_inherited());
 }
 
 void wrapped_grpc_shutdown(void) {
@@ -32,9 +33,9 @@ void wrapped_grpc_shutdown_blocking(void) {
 }
 
 int wrapped_grpc_is_initialized(void) {
-    process_enter_release(CALLER);
-    if (process_is_inherited())
-        return process_initialisations() > 0;
+    grpc_enter_release(CALLER);
+    if (grpc_is_inherited())
+        return initialisations_count() > 0;
     return grpc.grpc_is_initialized();
 }
 
@@ -42,8 +43,8 @@ int wrapped_grpc_is_initialized(void) {
 // nothing is left to do. The program may call these itself.
 #define AT_FORK(name)                                                                              \
     void wrapped_##name(void) {                                                                    \
-        process_enter_release(CALLER);                                                             \
-        if (!process_is_protected())                                                               \
+        grpc_enter_release(CALLER);                                                                \
+        if (!grpc_is_protected())                                                                  \
             grpc.name();                                                                           \
     }
 
@@ -56,7 +57,7 @@ AT_FORK(_Z19grpc_postfork_childv)
 
 #define TELL(name)                                                                                 \
     char *wrapped_grpc_channelz_get_##name(intptr_t number) {                                      \
-        process_enter(CALLER);                                                                     \
+        grpc_enter(CALLER);                                                                        \
         return grpc.grpc_channelz_get_##name(number);                                              \
     }
 
@@ -68,11 +69,11 @@ TELL(subchannel)
 TELL(socket)
 
 char *wrapped_grpc_channelz_get_server_sockets(intptr_t server, intptr_t first, intptr_t maximum) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_channelz_get_server_sockets(server, first, maximum);
 }
 
 grpc_slice wrapped_grpc_dump_xds_configs(void) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_dump_xds_configs();
 }

@@ -1,11 +1,13 @@
 // Servers. Those of the parent do nothing in a child and end at once.
-#include "core/call.h"
-#include "core/channel_arguments.h"
-#include "core/descriptors.h"
-#include "core/pending.h"
-#include "core/revival.h"
-#include "core/server.h"
+#include "cores/state.h"
+#include "descriptors/descriptors.h"
 #include "entry/entry.h"
+#include "life/first_use.h"
+#include "objects/channel_arguments.h"
+#include "objects/revival.h"
+#include "operations/call.h"
+#include "operations/pending.h"
+#include "operations/server.h"
 
 static grpc_completion_queue *real_queue(grpc_completion_queue *queue) {
     return object_translate(OBJECT_COMPLETION_QUEUE, queue);
@@ -16,18 +18,18 @@ static grpc_server_credentials *real_credentials(grpc_server_credentials *creden
 }
 
 grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void *reserved) {
-    process_enter(CALLER);
-    if (process_records(CALLER))
-        process_object_made();
+    grpc_enter(CALLER);
+    if (grpc_records(CALLER))
+        first_use_object_made();
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
     grpc_server *server = grpc.grpc_server_create(real, reserved);
     channel_arguments_end_use(real, arguments);
-    return process_records(CALLER) ? server_record(server) : server;
+    return grpc_records(CALLER) ? server_record(server) : server;
 }
 
 void wrapped_grpc_server_register_completion_queue(grpc_server *server,
                                                    grpc_completion_queue *queue, void *reserved) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return;
     server_note_queue(server, queue);
@@ -36,7 +38,7 @@ void wrapped_grpc_server_register_completion_queue(grpc_server *server,
 
 void *wrapped_grpc_server_register_method(grpc_server *server, const char *method, const char *host,
                                           int payload_handling, uint32_t flags) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return NULL;
     return grpc.grpc_server_register_method(server, method, host, payload_handling, flags);
@@ -44,14 +46,14 @@ void *wrapped_grpc_server_register_method(grpc_server *server, const char *metho
 
 int wrapped_grpc_server_add_http2_port(grpc_server *server, const char *address,
                                        grpc_server_credentials *credentials) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
     return grpc.grpc_server_add_http2_port(server, address, real_credentials(credentials));
 }
 
 int wrapped_grpc_server_add_insecure_http2_port(grpc_server *server, const char *address) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
     return grpc.grpc_server_add_insecure_http2_port(server, address);
@@ -59,7 +61,7 @@ int wrapped_grpc_server_add_insecure_http2_port(grpc_server *server, const char 
 
 int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *address,
                                               grpc_server_credentials *credentials) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
     return grpc.grpc_server_add_secure_http2_port(server, address, real_credentials(credentials));
@@ -68,33 +70,33 @@ int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *a
 // gRPC owns the descriptor from now on, and its connection is this process's.
 static bool takes_descriptor(const grpc_server *server, int descriptor) {
     bool takes = !server_is_inherited(server);
-    if (takes && process_is_protected())
+    if (takes && grpc_is_protected())
         descriptors_opened(-1, descriptor, -1);
     return takes;
 }
 
 void wrapped_grpc_server_add_channel_from_fd(grpc_server *server, int descriptor,
                                              grpc_server_credentials *credentials) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (takes_descriptor(server, descriptor))
         grpc.grpc_server_add_channel_from_fd(server, descriptor, real_credentials(credentials));
 }
 
 void wrapped_grpc_server_add_insecure_channel_from_fd(grpc_server *server, void *reserved,
                                                       int descriptor) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (takes_descriptor(server, descriptor))
         grpc.grpc_server_add_insecure_channel_from_fd(server, reserved, descriptor);
 }
 
 void wrapped_grpc_server_set_config_fetcher(grpc_server *server, void *fetcher) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (!server_is_inherited(server))
         grpc.grpc_server_set_config_fetcher(server, fetcher);
 }
 
 void wrapped_grpc_server_start(grpc_server *server) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (!server_is_inherited(server))
         grpc.grpc_server_start(server);
 }
@@ -117,7 +119,7 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
                                                  grpc_metadata_array *metadata,
                                                  grpc_completion_queue *queue_of_call,
                                                  grpc_completion_queue *queue, void *tag) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return fail_request(call, queue, tag);
     struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
@@ -130,7 +132,7 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
     grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline,
     grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call,
     grpc_completion_queue *queue, void *tag) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server))
         return fail_request(call, queue, tag);
     struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
@@ -141,7 +143,7 @@ grpc_call_error wrapped_grpc_server_request_registered_call(
 
 void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completion_queue *queue,
                                              void *tag) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (server_is_inherited(server)) {
         pending_start_finished(queue, 1, tag);
         return;
@@ -151,13 +153,13 @@ void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completio
 }
 
 void wrapped_grpc_server_cancel_all_calls(grpc_server *server) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (!server_is_inherited(server))
         grpc.grpc_server_cancel_all_calls(server);
 }
 
 void wrapped_grpc_server_destroy(grpc_server *server) {
-    process_enter_release(CALLER);
+    grpc_enter_release(CALLER);
     bool inherited = server_is_inherited(server);
     grpc_server *real = object_release_handle(OBJECT_SERVER, server);
     if (real != NULL && !inherited)

@@ -1,5 +1,7 @@
 // What TLS and ALTS credentials are made of, and caches of TLS sessions.
+#include "cores/state.h"
 #include "entry/make.h"
+#include "life/first_use.h"
 
 #include <stdlib.h>
 
@@ -90,7 +92,7 @@ int wrapped_grpc_tls_certificate_verifier_verify(
     void (*done)(struct grpc_tls_custom_verification_check_request *request, void *argument,
                  grpc_status_code status, const char *details),
     void *argument, grpc_status_code *status, char **details) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return grpc.grpc_tls_certificate_verifier_verify(object_translate(VERIFIER, verifier), request,
                                                      done, argument, status, details);
 }
@@ -98,7 +100,7 @@ int wrapped_grpc_tls_certificate_verifier_verify(
 void wrapped_grpc_tls_certificate_verifier_cancel(
     grpc_tls_certificate_verifier *verifier,
     struct grpc_tls_custom_verification_check_request *request) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc.grpc_tls_certificate_verifier_cancel(object_translate(VERIFIER, verifier), request);
 }
 
@@ -110,18 +112,18 @@ void wrapped_grpc_tls_certificate_verifier_release(grpc_tls_certificate_verifier
 
 // What gRPC 1.30 had instead of providers is not repeated, so neither are its options.
 grpc_tls_credentials_options *wrapped_grpc_tls_credentials_options_create(void) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     if (function_present(&grpc.grpc_tls_key_materials_config_create))
         return grpc.grpc_tls_credentials_options_create();
-    return recipe_make(process_records(CALLER), OPTIONS,
+    return recipe_make(grpc_records(CALLER), OPTIONS,
                        STEP(&grpc.grpc_tls_credentials_options_create));
 }
 
 grpc_tls_credentials_options *
 wrapped_grpc_tls_credentials_options_copy(grpc_tls_credentials_options *options) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     return recipe_record_copy(
-        process_records(CALLER), OPTIONS,
+        grpc_records(CALLER), OPTIONS,
         grpc.grpc_tls_credentials_options_copy(object_translate(OPTIONS, options)), options);
 }
 
@@ -243,7 +245,7 @@ grpc_ssl_session_cache *wrapped_grpc_ssl_session_cache_create_lru(size_t capacit
 
 // The argument names the cache as the program does; it is translated where the argument is used.
 grpc_arg wrapped_grpc_ssl_session_cache_create_channel_arg(grpc_ssl_session_cache *cache) {
-    process_enter(CALLER);
+    grpc_enter(CALLER);
     grpc_arg argument = grpc.grpc_ssl_session_cache_create_channel_arg(
         object_translate(OBJECT_SSL_SESSION_CACHE, cache));
     if (argument.type == GRPC_ARG_POINTER)

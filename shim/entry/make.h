@@ -1,11 +1,11 @@
 // Wrappers of functions that make, change and release what is made again by its recipe
-// (core/recipe.h). There are many, and every program maps them: they are small.
+// (objects/recipe.h). There are many, and every program maps them: they are small.
 #ifndef GRPCFORKSHIM_ENTRY_MAKE_H
 #define GRPCFORKSHIM_ENTRY_MAKE_H
 
-#include "core/recipe.h"
-#include "core/revival.h"
 #include "entry/entry.h"
+#include "objects/recipe.h"
+#include "objects/revival.h"
 
 // What a wrapper does, with the return address of its call. Any thread.
 void *make_for(const void *caller, enum object_kind kind, const struct step *step);

@@ -1,16 +1,20 @@
 // The library's constructor, and the hooks that have to be there from the start.
-#include "core/detection.h"
-#include "core/exit.h"
-#include "core/fork.h"
-#include "core/image_list.h"
-#include "core/process.h"
-#include "core/report.h"
-#include "core/snapshot.h"
+#include "base/configuration.h"
+#include "cores/detection.h"
+#include "cores/exit.h"
+#include "cores/snapshot.h"
+#include "cores/state.h"
 #include "entry/entry.h"
-#include "runtime/cplusplus.h"
-#include "runtime/cplusplus_thread.h"
-#include "runtime/python.h"
-#include "runtime/ruby.h"
+#include "languages/cplusplus/cplusplus.h"
+#include "languages/cplusplus/thread.h"
+#include "languages/python/python.h"
+#include "languages/ruby/ruby.h"
+#include "life/finding.h"
+#include "life/fork.h"
+#include "life/work.h"
+#include "loader/image_list.h"
+#include "loader/libc.h"
+#include "report/report.h"
 
 // Thread sanitizer's runtime calls both of the functions below before it can bear instrumented
 // code: until our constructor has run, which is after its own, they pass through. It makes up for
@@ -35,12 +39,14 @@ __attribute__((constructor)) static void start(void) {
     NOTE_STARTED
     if (!image_is_first_shim())
         return;
-    process_start();
+    work_start_process();
     report_start();
+    if (configuration()->report_at_end == REPORT_ALL)
+        fork_register_handlers(); // else a program without gRPC has none
     cplusplus_start();
     ruby_start();
     python_start();
-    process_watch();
+    finding_begin();
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -62,7 +68,7 @@ NOT_INSTRUMENTED int wrapped___register_atfork(void (*prepare)(void), void (*par
     PASS_TOO_EARLY(__register_atfork, prepare, parent, child, image)
     fork_register_handlers();
     // Those that gRPC registers for itself stop its threads at every fork, for nothing.
-    if (process_is_protected() && snapshot_covers(CALLER))
+    if (grpc_is_protected() && snapshot_covers(CALLER))
         return 0;
     if (python_replaces_handlers(image))
         return 0;
@@ -73,7 +79,7 @@ NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *obje
     PASS_TOO_EARLY(__cxa_atexit, destructor, object, image)
     // Called when a library written in C++ is loaded, as gRPC is.
     fork_register_handlers();
-    process_library_loaded(image);
+    finding_library_loaded(image);
     exit_bind_to_process(&destructor, &object, image);
     return libc_function(__cxa_atexit)(destructor, object, image);
 }

@@ -2,7 +2,7 @@
 // through it untouched, in registers and on the stack.
 #include "testing.h"
 
-#include "runtime/create_call.h"
+#include "languages/cplusplus/create_call.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "child.h"
 #include "testing.h"
 
-#include "core/descriptors.h"
+#include "descriptors/descriptors.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "fake_grpc.h"
 
-#include "core/functions.h"
+#include "cores/functions.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef GRPCFORKSHIM_TESTS_FAKE_GRPC_H
 #define GRPCFORKSHIM_TESTS_FAKE_GRPC_H
 
-#include "core/grpc_abi.h"
+#include "cores/grpc_abi.h"
 
 #include <stddef.h>
 

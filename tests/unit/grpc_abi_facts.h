@@ -1,4 +1,4 @@
-// What the shim's declarations of gRPC (core/grpc_abi.h, core/symbols.h) and those of gRPC's own
+// What the shim's declarations of gRPC (cores/grpc_abi.h, cores/symbols.h) and those of gRPC's own
 // headers must agree in. Each of two translation units includes one set of headers and then this
 // file, which lists sizes, offsets and values as that set has them, and the functions' prototypes.
 #ifndef GRPCFORKSHIM_TESTS_GRPC_ABI_FACTS_H
@@ -6,7 +6,7 @@
 
 #include "grpc_abi_test.h"
 
-#include "core/symbols.h"
+#include "cores/symbols.h"
 
 #include <cstddef>
 #include <string>

@@ -1,5 +1,5 @@
 // The shim's own declarations.
-#include "core/grpc_abi.h"
+#include "cores/grpc_abi.h"
 
 typedef grpc_ssl_verify_peer_options verify_peer_options;
 

@@ -5,9 +5,10 @@
 #include "image_fixture.h"
 #include "testing.h"
 
-#include "core/image.h"
-#include "core/image_data.h"
-#include "core/image_list.h"
+#include "loader/image.h"
+#include "loader/image_data.h"
+#include "loader/image_list.h"
+#include "loader/loader.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -396,15 +397,15 @@ static void pins(void **state) {
     struct loaded loaded;
     load_copy(&loaded, directory, path);
     rmdir(directory);
-    assert_true(image_pin(&loaded.image));
+    assert_true(loader_pin(&loaded.image));
     const struct fixture *fixture = loaded.fixture;
     // Once for the handle of the test, once for what was pinned.
     dlclose(loaded.handle);
     dlclose(loaded.handle);
     assert_permissions(fixture, "r--p");
     assert_int_equal(fixture->process(), getpid());
-    assert_false(image_pin(&(struct image){.path = "/no such directory/lib.so"}));
-    assert_true(image_pin(&(struct image){.path = ""}));
+    assert_false(loader_pin(&(struct image){.path = "/no such directory/lib.so"}));
+    assert_true(loader_pin(&(struct image){.path = ""}));
 }
 
 int main(void) {

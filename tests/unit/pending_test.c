@@ -7,11 +7,11 @@
 #include "fake_grpc.h"
 #include "testing.h"
 
-#include "core/completion_queue.h"
-#include "core/pending.h"
-#include "core/process.h"
-#include "core/registry.h"
-#include "core/revival.h"
+#include "base/generation.h"
+#include "objects/registry.h"
+#include "objects/revival.h"
+#include "operations/completion_queue.h"
+#include "operations/pending.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -48,7 +48,7 @@ static void set_up(void) {
 
 // What follows happens in a child of the process before.
 static void become_child(void) {
-    atomic_fetch_add(&process_current_generation, 1);
+    generation_begin();
     registry_reset_locks_in_child();
     revival_reset_locks_in_child();
 }
@@ -203,6 +203,7 @@ static void inherit_batches(void) {
     require(pending_begin(queue, completion_queue_type(queue), call, &receive, 1, &changed) !=
             NULL);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     require(results.status == 77 && message != NULL); // until the program gets the tags
     grpc_event events[2] = {completion_queue_next(queue, never, NULL),
@@ -226,6 +227,7 @@ static void inherit_changed_tags(void) {
     begin(queue, other_call, tag, &second);
     require(second != tag);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     check_next(tag, 0);
     check_next(tag, 0);
@@ -238,10 +240,12 @@ static void inherit_finished(void) {
     complete(queue, changed);
     pending_cancel(begin(queue, call, other_tag, &changed));
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     check_no_next();
     // What this process started goes on.
     begin(queue, call, third_tag, &changed);
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     check_no_next();
     require(is_pending(queue, third_tag));
@@ -252,6 +256,7 @@ static void pluck_inherited(void) {
     begin(plucked_queue, call, tag, &changed);
     begin(plucked_queue, call, other_tag, &changed);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     fake_grpc.events[fake_grpc.event_count++] = completed(third_tag);
     grpc_event event = completion_queue_pluck(plucked_queue, other_tag, never, NULL);
@@ -269,6 +274,7 @@ static void inherit_on_a_queue_that_is_gone(void) {
     begin(queue, call, tag, &changed);
     require(registry_drop_handle(OBJECT_COMPLETION_QUEUE, queue).object != NULL);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     require(!is_pending(queue, tag));
 }
@@ -277,9 +283,11 @@ static void inherit_twice(void) {
     void *changed;
     begin(queue, call, tag, &changed);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     // The child did not take it; its own child can.
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     check_next(tag, 0);
     check_no_next();
@@ -348,6 +356,7 @@ static void make_call(void) {
     changed = tag;
     require(pending_begin_request(queue, &made, plucked_queue, &changed) != NULL);
     become_child();
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     check_next(tag, 0);
     require(made == NULL);
@@ -400,6 +409,7 @@ static void call_back_what_was_pending_at_fork(void) {
     pending_begin(callback_queue, GRPC_CQ_CALLBACK, call, &receive_status, 1, &changed);
     become_child();
     alarm(120);
+    completion_queue_reset_locks_in_child();
     pending_inherit();
     sem_wait(&first.called);
     sem_wait(&second.called);
@@ -446,6 +456,7 @@ static void fork_child_that_uses_a_queue(void) {
         if (child == 0) {
             child_begin();
             become_child();
+            completion_queue_reset_locks_in_child();
             pending_inherit();
             pending_start_finished(queue, 1, other_tag);
             while (completion_queue_next(queue, never, NULL).tag != other_tag) {

@@ -5,10 +5,10 @@
 #include "child.h"
 #include "testing.h"
 
-#include "core/functions.h"
-#include "core/process.h"
-#include "core/recipe.h"
-#include "core/revival.h"
+#include "base/generation.h"
+#include "cores/functions.h"
+#include "objects/recipe.h"
+#include "objects/revival.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ static void set_up(void) {
 
 // What follows happens in a child of the process before.
 static void become_child(void) {
-    atomic_fetch_add(&process_current_generation, 1);
+    generation_begin();
     registry_reset_locks_in_child();
     revival_reset_locks_in_child();
     calls[0] = '\0';

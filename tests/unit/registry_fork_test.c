@@ -7,7 +7,8 @@
 #include "child.h"
 #include "testing.h"
 
-#include "core/registry.h"
+#include "objects/registry.h"
+#include "operations.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -61,7 +62,7 @@ static uint64_t seal_of(const struct object *object) {
 }
 
 static void insert(struct record *record, enum object_kind kind, size_t worker, size_t number) {
-    object_initialise(&record->object, kind, handle_of(worker, number));
+    object_initialise(&record->object, operations_of(kind), handle_of(worker, number));
     record->object.scope = scope_of(worker, number);
     record->seal = seal_of(&record->object);
     if (!registry_insert(&record->object))

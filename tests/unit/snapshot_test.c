@@ -6,8 +6,8 @@
 #include "snapshot_state.h"
 #include "testing.h"
 
-#include "core/image_list.h"
-#include "core/snapshot.h"
+#include "cores/snapshot.h"
+#include "loader/image_list.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -40,7 +40,7 @@ static struct image state_image(void) {
 static void take_of_state(void) {
     struct image image = state_image();
     require(snapshot_add_image(&image));
-    require(snapshot_take());
+    require(snapshot_prepare() && snapshot_take());
 }
 
 static void change_all(void) {
@@ -164,7 +164,7 @@ static void rewind_unique(void *context) {
     require(unique == address_of_unique(program_s));
     require(!image_contains(&image, (uintptr_t)unique));
     require(snapshot_add_image(&image));
-    require(snapshot_take());
+    require(snapshot_prepare() && snapshot_take());
     require(snapshot_rewinds(unique) && !snapshot_rewinds(unique + 1));
     *unique = 99;
     snapshot_rewind();
@@ -201,7 +201,7 @@ static void take_of_several(void *context) {
     int *first = dlsym(open_unique("unique_object_first"), "unique_object");
     struct image others[] = {image_of(open_unique("unique_object_first")), state_image()};
     require(first != NULL && snapshot_add_image(&others[0]) && snapshot_add_image(&others[1]));
-    require(snapshot_take());
+    require(snapshot_prepare() && snapshot_take());
     ++*first;
     state_change();
     snapshot_rewind();
@@ -214,7 +214,7 @@ static void add_too_many(void *context) {
     for (int i = 0; i < 8; i++)
         require(snapshot_add_image(&image));
     require(!snapshot_add_image(&image));
-    require(snapshot_take());
+    require(snapshot_prepare() && snapshot_take());
     state_change();
     snapshot_rewind();
     require(state_is_initial());
@@ -222,7 +222,7 @@ static void add_too_many(void *context) {
 
 static void take_nothing(void *context) {
     (void)context;
-    require(!snapshot_take());
+    require(!snapshot_prepare());
 }
 
 static void run(void (*test)(void *context)) {

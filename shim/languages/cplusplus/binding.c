@@ -1,0 +1,127 @@
+#include "languages/cplusplus/binding.h"
+
+#include "base/log.h"
+#include "cores/snapshot.h"
+#include "loader/image.h"
+#include "loader/image_list.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+// A bit for each key that a binding has, and for a few others: most names of gRPC's are none of
+// those that are bound.
+struct application {
+    const struct binding_table *const *tables;
+    size_t count;
+    uint64_t keys, plain_keys;
+};
+
+// A mangled name of gRPC's: a function or a class whose name, or the name of whose namespace,
+// begins with "grpc", as all that is bound here.
+struct name {
+    const char *mangled;
+    const char *plain;       // of a plain function, "_Z", the length, the name: the last of these
+    uint64_t key, plain_key; // what tells most of them apart
+};
+
+static bool is_digit(char character) {
+    return character >= '0' && character <= '9';
+}
+
+static const char *skip_digits(const char *name) {
+    while (is_digit(*name))
+        name++;
+    return name;
+}
+
+// The eight bytes behind the first four, which are the same in many. (A name that is shorter is
+// followed by another, or by more of its image.)
+static uint64_t key_of(const char *name) {
+    uint64_t key;
+    memcpy(&key, name + 4, sizeof(key));
+    return key;
+}
+
+// False for a name that is not gRPC's.
+static bool read_name(const char *mangled, struct name *name) {
+    if (mangled[0] != '_' || mangled[1] != 'Z')
+        return false;
+    bool is_nested = mangled[2] == 'N';
+    const char *part = mangled + (is_nested ? 3 : 2);
+    if (!is_digit(*part) || !image_name_begins(part = skip_digits(part), "grpc"))
+        return false;
+    *name = (struct name){mangled, is_nested ? "" : part, key_of(mangled), 0};
+    if (!is_nested)
+        name->plain_key = key_of(part);
+    return true;
+}
+
+// Fibonacci hashing: the product's highest six bits.
+static uint64_t bit_of(uint64_t key) {
+    return UINT64_C(1) << (key * UINT64_C(0x9E3779B97F4A7C15) >> 58);
+}
+
+static void note_keys(struct application *application, const struct binding_table *table) {
+    for (size_t i = 0; i < table->count; i++) {
+        const struct binding *binding = &table->bindings[i];
+        if (binding->function != NULL)
+            application->plain_keys |= bit_of(key_of(binding->function));
+        else
+            application->keys |= bit_of(key_of(binding->mangled));
+    }
+}
+
+static bool may_match(const struct application *application, const struct name *name) {
+    return (application->keys & bit_of(name->key)) != 0 ||
+           (name->plain_key != 0 && (application->plain_keys & bit_of(name->plain_key)) != 0);
+}
+
+static bool matches(const struct binding *binding, const struct name *name) {
+    if (binding->function != NULL)
+        return name->plain_key == key_of(binding->function) &&
+               image_name_begins(name->plain, binding->function);
+    return name->key == key_of(binding->mangled) &&
+           image_name_begins(name->mangled, binding->mangled);
+}
+
+static void bind(const struct binding *binding, const struct image *image,
+                 const struct import *import) {
+    struct image definer;
+    if (*import->slot == binding->wrapper || !image_defining(import->name, &definer))
+        return;
+    // Not what the slot holds: before its first call that is the way to the loader, which would put
+    // the real address into the slot.
+    *binding->real = image_symbol(&definer, import->name);
+    if (image_patch_slot(image, import->slot, binding->wrapper))
+        log_write(LOG_DEBUG, "bound %s of %s", import->name, image->path);
+}
+
+static void bind_of_table(const struct binding_table *table, const struct image *image,
+                          const struct import *import, const struct name *name) {
+    for (size_t i = 0; i < table->count; i++) {
+        if (matches(&table->bindings[i], name))
+            bind(&table->bindings[i], image, import);
+    }
+}
+
+static void bind_import(const struct image *image, const struct import *import, void *context) {
+    const struct application *application = context;
+    struct name name;
+    if (!read_name(import->name, &name) || !may_match(application, &name))
+        return;
+    for (size_t i = 0; i < application->count; i++)
+        bind_of_table(application->tables[i], image, import, &name);
+}
+
+static bool bind_in(const struct image *image, void *context) {
+    if (!snapshot_covers((const void *)image->start))
+        image_visit_imports(image, bind_import, context);
+    return false;
+}
+
+void bindings_apply(const struct binding_table *const *tables, size_t count) {
+    struct application application = {.tables = tables, .count = count};
+    for (size_t i = 0; i < count; i++)
+        note_keys(&application, tables[i]);
+    image_visit(bind_in, &application);
+}

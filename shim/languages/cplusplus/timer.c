@@ -1,0 +1,156 @@
+#include "languages/cplusplus/timer.h"
+
+#include "base/compiler.h"
+#include "base/generation.h"
+#include "cores/state.h"
+#include "languages/cplusplus/alarm.h"
+#include "life/first_use.h"
+#include "loader/image.h"
+#include "loader/image_list.h"
+#include "objects/revival.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// grpc_closure, as far as it is used here (src/core/lib/iomgr/closure.h from 1.30 to 1.51). The
+// error is a word, or the address of one since it is an absl::Status.
+typedef void closure_function(void *argument, uintptr_t error);
+struct closure {
+    uintptr_t next;
+    closure_function *function;
+    void *argument;
+};
+
+// A timer that is running. Its argument is the closure's.
+struct timer {
+    struct alarm alarm; // the handle is the address of the grpc_timer
+    struct closure *closure;
+    closure_function *function; // the closure's own
+};
+
+static void (*real_unset)(void *timer);
+static void (*real_set)(void *timer, uintptr_t deadline, struct closure *closure);
+static void (*real_cancel)(void *timer);
+
+bool cplusplus_timers_are_known(void) {
+    return real_set != NULL;
+}
+
+// Calls the closure's own function.
+static void timer_ended(void *context, uintptr_t error) {
+    struct timer *timer = context;
+    alarm_fires(&timer->alarm);
+    timer->function(timer->alarm.argument, error);
+    alarm_fired(&timer->alarm);
+    alarm_dropped(&timer->alarm);
+}
+
+// absl::CancelledError(std::string_view), which returns an object by the address of its place.
+struct returned {
+    uintptr_t words[4];
+};
+static struct returned (*make_cancelled)(const char *text, size_t length);
+
+// GRPC_ERROR_CANCELLED, before errors became absl::Status (src/core/lib/iomgr/error_internal.h).
+#define OLD_ERROR_CANCELLED 4
+
+static void call_as_cancelled(const struct timer *timer) {
+    struct returned status;
+    uintptr_t error = OLD_ERROR_CANCELLED;
+    if (make_cancelled != NULL) {
+        status = make_cancelled(NULL, 0);
+        error = (uintptr_t)&status;
+    }
+    timer->function(timer->alarm.argument, error);
+}
+
+// The timer is in no list of this process's core: from now on it reads as never set.
+static void detach(struct timer *timer) {
+    timer->closure->function = timer->function;
+    timer->closure->argument = timer->alarm.argument;
+    real_unset(timer->alarm.object.handle);
+}
+
+static void end(struct alarm *alarm) {
+    struct timer *timer = (struct timer *)alarm;
+    detach(timer);
+    call_as_cancelled(timer);
+}
+
+static void note_timer(void *address, struct closure *closure) {
+    struct timer *timer = calloc(1, sizeof(*timer));
+    if (timer == NULL)
+        return;
+    void *argument = closure->argument;
+    timer->closure = closure;
+    timer->function = closure->function;
+    closure->function = timer_ended;
+    closure->argument = timer;
+    alarm_starts(&timer->alarm, address, argument, end);
+}
+
+static void set_timer(void *timer, uintptr_t deadline, struct closure *closure) {
+    grpc_enter(CALLER);
+    if (grpc_is_protected())
+        note_timer(timer, closure);
+    real_set(timer, deadline, closure);
+}
+
+static void cancel_inherited(struct timer *timer) {
+    // The program's function is called by gRPC's thread, once there is one.
+    if (grpc_is_inherited() && !timer->alarm.has_tag)
+        detach(timer);
+    else
+        alarm_end(&timer->alarm);
+}
+
+static void cancel_timer(void *address) {
+    grpc_enter_release(CALLER);
+    struct object *object =
+        current_generation() > 0 ? registry_find(OBJECT_ALARM, address, 0) : NULL;
+    if (object != NULL && object_is_inherited(object))
+        cancel_inherited((struct timer *)object);
+    else if (!grpc_is_inherited())
+        real_cancel(address);
+}
+
+static void unset_timer(void *timer) {
+    real_unset(timer);
+}
+
+static bool is_cancelled(const char *name) {
+    return image_name_begins(name, "_ZN4absl") && strstr(name, "14CancelledErrorE") != NULL;
+}
+
+// By its name in abseil's namespace, which the core knows.
+static void find_cancelled(void) {
+    struct image image;
+    const char *name =
+        image_defining("grpc_init", &image) ? image_find_import(&image, is_cancelled) : NULL;
+    if (name != NULL && image_defining(name, &image))
+        *(void **)&make_cancelled = image_symbol(&image, name);
+}
+
+// Errors are what grpc_cq_end_op says in its mangled name.
+void cplusplus_find_timer_errors(void) {
+    struct image image;
+    if (real_set != NULL && make_cancelled == NULL &&
+        !image_defining("_Z14grpc_cq_end_opP21grpc_completion_queuePvP10grpc_errorPFvS1_P18grpc_cq_"
+                        "completionES1_S6_b",
+                        &image))
+        find_cancelled();
+}
+
+static const struct binding bindings[] = {
+    {.mangled = "_Z21grpc_timer_init_unsetP",
+     .wrapper = BINDING_ADDRESS(unset_timer),
+     .real = (void **)&real_unset},
+    {.mangled = "_Z15grpc_timer_initP",
+     .wrapper = BINDING_ADDRESS(set_timer),
+     .real = (void **)&real_set},
+    {.mangled = "_Z17grpc_timer_cancelP",
+     .wrapper = BINDING_ADDRESS(cancel_timer),
+     .real = (void **)&real_cancel},
+};
+
+const struct binding_table cplusplus_timer_bindings = {bindings, ARRAY_LENGTH(bindings)};

@@ -1,0 +1,33 @@
+// Finding gRPC in a process, when its libraries are loaded: all that a fork or a first call will
+// need of memory or of the loader is got ready then (life/fork.h says why).
+#ifndef GRPCFORKSHIM_LIFE_FINDING_H
+#define GRPCFORKSHIM_LIFE_FINDING_H
+
+#include "loader/image.h"
+
+#include <stdbool.h>
+
+// Looks for a gRPC that came in before this library's constructor, when the languages have added
+// their steps, and from here on at each library that is loaded. From the constructor.
+void finding_begin(void);
+
+// A library registers an exit-time destructor, by its handle (its __dso_handle), as those written
+// in C++ do when they are loaded, and gRPC is one of them. Any thread; keeps errno.
+void finding_library_loaded(const void *handle);
+
+// Finds what no constructor has told of, and what is not to be protected. Between work_begin and
+// work_end.
+void finding_at_call(void);
+
+// Keeps a gRPC that was not found yet loaded, before the former. Takes the loader's lock: nothing
+// of ours may be locked. Any thread.
+void finding_pin(void);
+
+// The path of the core that was found.
+const char *finding_path(void);
+
+// Follows an image that has a gRPC of its own (cores/static_images.h) from now on. Any thread, also
+// one that runs the image's constructors. False where memory is lacking.
+bool finding_attach_static(const struct image *image);
+
+#endif

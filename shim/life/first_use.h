@@ -1,0 +1,48 @@
+// What is due before a process calls gRPC: its data is copied at the first call of all, and in a
+// child it is put back, initialised again, and given what the fork ended.
+#ifndef GRPCFORKSHIM_LIFE_FIRST_USE_H
+#define GRPCFORKSHIM_LIFE_FIRST_USE_H
+
+#include "base/compiler.h"
+#include "cores/state.h"
+#include "process/page.h"
+
+#include <stdint.h>
+
+// Does what is still to be done before this process may call gRPC. `caller` is the return address
+// of the interposed call: for gRPC's own calls nothing is done. Any thread of any process; waits
+// only for another thread of this process that is doing the same.
+void first_use_prepare(const void *caller);
+
+// The same for calls that only give something back (destroy, release, shutdown): they are answered
+// from the records alone and don't start gRPC in a child that hasn't used it.
+void first_use_prepare_release(const void *caller);
+
+// What every wrapper begins with: one load and one branch, once all is done.
+static inline void grpc_enter(const void *caller) {
+    if (unlikely(!page_is_ready()))
+        first_use_prepare(caller);
+}
+
+static inline void grpc_enter_release(const void *caller) {
+    if (unlikely(!page_is_ready()))
+        first_use_prepare_release(caller);
+}
+
+// The program calls grpc_init. Any thread that has passed grpc_enter.
+void first_use_initialising(const void *caller);
+
+// The program's call of grpc_init has returned. Looks whether gRPC is as the shim takes it to be,
+// the first time. Any thread.
+void first_use_initialised(void);
+
+// The program made a channel, or is about to make a server: a library for another language may have
+// come in since the last one. Any thread.
+void first_use_object_made(void);
+
+// To be called by a language's runtime in a child before it uses a gRPC of its own there for the
+// first time, whichever way the child was made: the rest of what is to be done at fork. Returns the
+// generation. One thread.
+uint32_t first_use_begin_child(void);
+
+#endif

@@ -1,0 +1,50 @@
+#include "life/fork.h"
+
+#include "base/compiler.h"
+#include "base/generation.h"
+#include "cores/state.h"
+#include "life/order.h"
+#include "loader/image_list.h"
+#include "locks/openssl.h"
+#include "process/identity.h"
+#include "process/shared_memory.h"
+#include "report/counters.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+static void prepare(void) {
+    order_run(order_prepare);
+}
+
+static void parent(void) {
+    order_run(order_parent);
+}
+
+static void child(void) {
+    order_run(order_child);
+    if (grpc_is_followed()) {
+        identity_begin_child();
+        order_run(order_new_child);
+        openssl_note_fork(current_generation());
+    } else {
+        counters_reset_in_child(0);
+        shared_memory_note_fork();
+        shared_memory_leave_parent();
+    }
+}
+
+// A child that no handler has seen may have other threads by now, which wait meanwhile.
+static void become_unseen_child(void) {
+    image_note_fork();
+    order_run(order_new_child);
+}
+
+void fork_register_handlers(void) {
+    static _Atomic bool registered;
+    if (likely(atomic_load(&registered)) || atomic_exchange(&registered, true))
+        return;
+    identity_begin(grpc_is_followed, become_unseen_child);
+    pthread_atfork(prepare, parent, child);
+}

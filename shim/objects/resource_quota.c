@@ -1,0 +1,59 @@
+#include "objects/resource_quota.h"
+
+#include "cores/functions.h"
+#include "objects/revival.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct resource_quota {
+    struct object object;
+    char *name;
+    _Atomic size_t size; // 0: not set
+    _Atomic int threads; // -1: not set
+};
+
+static const struct object_operations operations;
+
+grpc_resource_quota *resource_quota_record(grpc_resource_quota *handle, const char *name) {
+    struct resource_quota *quota = handle != NULL ? calloc(1, sizeof(*quota)) : NULL;
+    if (quota == NULL)
+        return handle;
+    object_initialise(&quota->object, &operations, handle);
+    quota->name = name != NULL ? strdup(name) : NULL;
+    atomic_init(&quota->threads, -1);
+    object_record(&quota->object);
+    return handle;
+}
+
+void resource_quota_record_size(const grpc_resource_quota *handle, size_t size) {
+    struct object *object = registry_find(OBJECT_RESOURCE_QUOTA, handle, 0);
+    if (object != NULL)
+        atomic_store(&((struct resource_quota *)object)->size, size);
+}
+
+void resource_quota_record_threads(const grpc_resource_quota *handle, int threads) {
+    struct object *object = registry_find(OBJECT_RESOURCE_QUOTA, handle, 0);
+    if (object != NULL)
+        atomic_store(&((struct resource_quota *)object)->threads, threads);
+}
+
+static void *build(struct object *object) {
+    const struct resource_quota *quota = (const struct resource_quota *)object;
+    grpc_resource_quota *made = grpc.grpc_resource_quota_create(quota->name);
+    if (atomic_load(&quota->size) > 0)
+        grpc.grpc_resource_quota_resize(made, atomic_load(&quota->size));
+    if (atomic_load(&quota->threads) >= 0)
+        grpc.grpc_resource_quota_set_max_threads(made, atomic_load(&quota->threads));
+    return made;
+}
+
+static void destroy(void *real) {
+    grpc.grpc_resource_quota_unref(real);
+}
+
+static void dispose(struct object *object) {
+    free(((struct resource_quota *)object)->name);
+}
+
+static const struct object_operations operations = {OBJECT_RESOURCE_QUOTA, build, destroy, dispose};

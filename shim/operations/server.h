@@ -1,0 +1,25 @@
+// Servers. One that came through a fork is stopped: the parent alone goes on serving.
+#ifndef GRPCFORKSHIM_OPERATIONS_SERVER_H
+#define GRPCFORKSHIM_OPERATIONS_SERVER_H
+
+#include "cores/grpc_abi.h"
+
+#include <stdbool.h>
+
+// Records a server that the program just made. Returns the server. Any thread.
+grpc_server *server_record(grpc_server *server);
+
+// Notes that calls of the server come by this queue of the program's. Any thread.
+void server_note_queue(const grpc_server *server, const grpc_completion_queue *queue);
+
+// True for a server of a process before this one: gRPC must not see it. Any thread.
+bool server_is_inherited(const grpc_server *server);
+
+// A grpc::Server is shut down in this process, which may take its time, or no longer.
+void server_note_shutdown(const grpc_server *server, bool ends);
+
+// True for an inherited server that a grpc::Server can end in order: nothing of libgrpc++'s own,
+// that stayed in the parent, has to end first. Any thread of a child.
+bool server_can_end_in_child(const grpc_server *server);
+
+#endif

@@ -1,0 +1,52 @@
+#include "report/counters.h"
+
+#include "base/compiler.h"
+#include "process/record.h"
+#include "process/shared_memory.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+uint64_t counters_get(enum counter counter) {
+    const struct shared_memory *shared = shared_memory_known();
+    uint64_t count = atomic_load_explicit(&process_record.counters[counter], memory_order_relaxed);
+    if (shared != NULL && counter == COUNTER_children_using_grpc)
+        count += atomic_load(&shared->children_using_grpc);
+    if (shared != NULL && counter == COUNTER_forks)
+        count += atomic_load(&shared->forks);
+    return count;
+}
+
+void counters_set_state(enum record_state state) {
+    atomic_store_explicit(&process_record.state, state, memory_order_relaxed);
+}
+
+void counters_fork_begins(void) {
+    struct shared_memory *shared = shared_memory_known();
+    PROBE1(fork, counters_get(COUNTER_forks));
+    if (likely(shared != NULL))
+        atomic_fetch_add_explicit(&shared->forks, 1, memory_order_relaxed);
+    else
+        counters_add(COUNTER_forks, 1);
+}
+
+void counters_start(void) {
+    atomic_store(&process_record.process, (uint32_t)syscall(SYS_getpid));
+}
+
+void counters_reset_in_child(uint32_t generation) {
+    atomic_store(&process_record.process, (uint32_t)syscall(SYS_getpid));
+    atomic_store(&process_record.generation, generation);
+    atomic_store(&process_record.shared_memory, 0);
+    for (int i = 0; i < COUNTER_KINDS; i++)
+        atomic_store_explicit(&process_record.counters[i], 0, memory_order_relaxed);
+}
+
+void counters_child_uses_grpc(void) {
+    struct shared_memory *parents = shared_memory_of_parent();
+    PROBE1(child_uses_grpc, atomic_load(&process_record.generation));
+    if (parents == NULL)
+        return;
+    atomic_fetch_add(&parents->children_using_grpc, 1);
+    shared_memory_leave_parent();
+}
