@@ -222,6 +222,15 @@ bool elf_file_address(const struct elf_file *file, const char *symbol, GElf_Addr
     return true;
 }
 
+GElf_Addr elf_file_first_address(const struct elf_file *file) {
+    GElf_Phdr header;
+    for (size_t i = 0; each_header(file, i, &header); i++) {
+        if (header.p_type == PT_LOAD && header.p_offset < (GElf_Off)getpagesize())
+            return header.p_vaddr - header.p_offset;
+    }
+    return 0;
+}
+
 bool elf_file_contains(const struct elf_file *file, const void *bytes, size_t length) {
     size_t size;
     const char *raw = elf_rawfile(file->elf, &size);

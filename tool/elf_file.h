@@ -39,6 +39,10 @@ bool elf_file_imports(const struct elf_file *file, const char *symbol);
 // The address of what the file defines by that name, in any symbol table; false where it doesn't.
 bool elf_file_address(const struct elf_file *file, const char *symbol, GElf_Addr *address);
 
+// The address that the file's first byte is mapped at, before the loader adds what it adds to all
+// of its addresses; 0 where it is mapped nowhere.
+GElf_Addr elf_file_first_address(const struct elf_file *file);
+
 // Whether these bytes are in what is mapped read-only or executable: found in stripped files too.
 bool elf_file_contains(const struct elf_file *file, const void *bytes, size_t length);
 

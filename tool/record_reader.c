@@ -30,7 +30,8 @@ static bool is_shim(const struct mapping *mapping, void *context) {
     struct elf_file *file = elf_file_open(mapping->file);
     bool found = file != NULL && elf_file_defines(file, RECORD_SYMBOL) &&
                  elf_file_address(file, RECORD_SYMBOL, &value);
-    uint64_t address = mapping->start + value; // its first segment begins at address 0
+    // The mapping is that of the file's first byte.
+    uint64_t address = found ? mapping->start + (value - elf_file_first_address(file)) : 0;
     bool at_work = found && is_at_work(search->pid, address);
     if (at_work || (search->address == 0 && (found || file == NULL)))
         snprintf(search->library, sizeof(search->library), "%s", mapping->path);

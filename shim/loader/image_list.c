@@ -1,12 +1,11 @@
 #include "loader/image_list.h"
 
 #include "base/compiler.h"
+#include "loader/link_map.h"
 #include "process/record.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -119,25 +118,13 @@ void image_list_is_free(void) {
     atomic_store(&in_child, false);
 }
 
-static bool describe(const struct link_map *map, struct dl_phdr_info *info) {
-    bool program = map->l_name[0] == '\0' && map->l_prev == NULL;
-    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)map->l_addr;
-    *info = (struct dl_phdr_info){.dlpi_addr = map->l_addr, .dlpi_name = map->l_name};
-    if (program) {
-        info->dlpi_phdr = (const ElfW(Phdr) *)getauxval(AT_PHDR);
-        info->dlpi_phnum = (ElfW(Half))getauxval(AT_PHNUM);
-    } else if (strncmp(map->l_name, "linux-", 6) != 0) {
-        info->dlpi_phdr = (const ElfW(Phdr) *)(map->l_addr + header->e_phoff);
-        info->dlpi_phnum = header->e_phnum;
-    }
-    return info->dlpi_phdr != NULL;
-}
-
 static bool visit_in_child(struct visit *visit) {
+    size_t place = link_map_headers_place();
     for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next) {
         struct dl_phdr_info info;
         struct image image;
-        if (describe(map, &info) && image_read(&info, &image) && visit_image(visit, &image))
+        if (link_map_describe(map, place, &info) && image_read(&info, &image) &&
+            visit_image(visit, &image))
             return true;
     }
     return false;

@@ -103,6 +103,35 @@ nothing_changes() { # SUBJECT
     assert_stderr_empty
 }
 
+# --- linked at an address of its own ------------------------------------------------------------
+
+# As prelink did it, and as some build systems do: the image's header is not where it is loaded to.
+with_based() { # PROGRAM [ARG...]
+    fails_bare "$@"
+    works_preloaded "$@"
+    assert_line 'child exit 0'
+}
+
+@test "A library and a program that were each linked at an address of their own are no hindrance" {
+    with_based "$(sample based_client)" "$SERVER_ADDRESS"
+}
+
+@test "A position-independent program that was linked at an address of its own, neither" {
+    with_based "$(sample based_pie_client)" "$SERVER_ADDRESS"
+}
+
+@test "Nor is a preloaded library that was" {
+    HARNESS_PRELOAD_LAST=${HARNESS_PRELOAD_LAST:+$HARNESS_PRELOAD_LAST:}$(sample libbased.so) \
+        works_preloaded "$(sample pluck_client)" "$SERVER_ADDRESS"
+    assert_line 'child exit 0'
+}
+
+@test "The shim itself may have been linked so" {
+    HARNESS_SHIM=$(sample libgrpcforkshim_based.so) \
+        works_preloaded "$(sample pluck_client)" "$SERVER_ADDRESS"
+    assert_line 'child exit 0'
+}
+
 # --- handlers and failures --------------------------------------------------------------------
 
 @test "The program's own pthread_atfork() handlers may use gRPC and close descriptors" {

@@ -334,6 +334,12 @@ teardown() {
     assert_output True
 }
 
+@test "Of a process: its counters are found in a shim that was linked at an address of its own, too" {
+    start_family "$(sample libgrpcforkshim_based.so)"
+    run json 'd["process"]["state"], d["process"]["counters"]["forks"]' "$PARENT"
+    assert_output "('protected', 1)"
+}
+
 @test "Of a process: inherited descriptors of its parent's gRPC that are still open are listed" {
     start_family "$(shim)" duplicate
     check "$CHILD"

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 
 struct loaded {
     void *handle;
@@ -88,6 +89,81 @@ static void stops_where_it_is_told_to(void **state) {
     struct visits visits = {.stop_at = 2};
     assert_true(image_visit(count_image, &visits));
     assert_int_equal(visits.count, 2);
+}
+
+struct listing {
+    size_t count;
+    struct image images[100];
+};
+
+static bool list_image(const struct image *image, void *context) {
+    struct listing *listing = context;
+    if (listing->count < sizeof(listing->images) / sizeof(listing->images[0]))
+        listing->images[listing->count] = *image;
+    listing->count++;
+    return false;
+}
+
+static bool is_same(const struct image *one, const struct image *other) {
+    return one->path == other->path && one->base == other->base && one->start == other->start &&
+           one->end == other->end && one->dynamic == other->dynamic &&
+           one->headers == other->headers && one->header_count == other->header_count &&
+           one->symbols == other->symbols && one->writable_start == other->writable_start;
+}
+
+static bool lists(const struct listing *listing, const struct image *image) {
+    for (size_t i = 0; i < listing->count; i++) {
+        if (is_same(&listing->images[i], image))
+            return true;
+    }
+    return false;
+}
+
+static void list_as_in_the_parent(void *context) {
+    const struct listing *parents = context;
+    static struct listing listing;
+    image_note_fork();
+    require(!image_visit_scope(IMAGES_ALL, list_image, &listing));
+    require(listing.count == parents->count);
+    for (size_t i = 0; i < listing.count; i++)
+        require(is_same(&listing.images[i], &parents->images[i]));
+}
+
+// With one that was linked at an address of its own, and one whose program headers are in none of
+// its segments.
+static void visits_the_same_images_in_a_child(void **state) {
+    (void)state;
+    static struct listing listing;
+    struct loaded based = load("image_fixture_based"), headerless = load("image_headerless");
+    assert_true(based.image.base != based.image.start);
+    assert_false(image_contains(&headerless.image, (uintptr_t)headerless.image.headers));
+    listing.count = 0;
+    image_visit_scope(IMAGES_ALL, list_image, &listing);
+    assert_true(listing.count <= sizeof(listing.images) / sizeof(listing.images[0]));
+    assert_true(lists(&listing, &based.image) && lists(&listing, &headerless.image));
+    assert_int_equal(run_in_child(list_as_in_the_parent, &listing), 0);
+    dlclose(based.handle);
+    dlclose(headerless.handle);
+}
+
+static void skip_what_is_not_mapped(void *context) {
+    const struct loaded *loaded = context;
+    const struct image *image = &loaded->image;
+    uintptr_t page_size = (uintptr_t)getpagesize();
+    uintptr_t end = (image->end + page_size - 1) & ~(page_size - 1);
+    static struct listing listing;
+    image_note_fork();
+    _r_debug.r_state = RT_DELETE;
+    require(munmap((void *)image->start, end - image->start) == 0);
+    require(!image_visit_scope(IMAGES_ALL, list_image, &listing));
+    require(listing.count > 0 && !lists(&listing, image));
+}
+
+// What a child finds that was forked while another thread was unloading a library.
+static void leaves_out_what_was_just_unmapped(void **state) {
+    (void)state;
+    struct loaded loaded = load("image_fixture_now");
+    assert_int_equal(run_in_child(skip_what_is_not_mapped, &loaded), 0);
 }
 
 static size_t symbol_count(const struct image *image) {
@@ -412,6 +488,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(visits_all_but_this_library_and_the_vdso),
         cmocka_unit_test(stops_where_it_is_told_to),
+        cmocka_unit_test(visits_the_same_images_in_a_child),
+        cmocka_unit_test(leaves_out_what_was_just_unmapped),
         cmocka_unit_test(finds_all_symbols_of_libc),
         cmocka_unit_test(finds_the_symbols_of_a_library),
         cmocka_unit_test(finds_symbols_by_parts),
