@@ -297,11 +297,13 @@ void descriptors_fork_begins(void) {
 }
 
 void descriptors_fork_ended(void) {
+    // Not where a signal handler's _Fork() came between the two, in its child.
+    struct shared_memory *own = shared_memory_known();
     if (unlikely(fork_is_early)) {
         fork_is_early = false;
         atomic_fetch_sub(&early_forks_under_way, 1);
-    } else {
-        atomic_fetch_sub(&shared_memory_known()->forks_under_way, 1);
+    } else if (likely(own != NULL)) {
+        atomic_fetch_sub(&own->forks_under_way, 1);
     }
     // A descriptor that is missed here, because it is closed right now, is forgotten after the next
     // fork: a child compares the kernel object before it touches the number. Only a read as a rule:

@@ -16,6 +16,8 @@
 #include "loader/libc.h"
 #include "report/report.h"
 
+#include <unistd.h>
+
 // Thread sanitizer's runtime calls both of the functions below before it can bear instrumented
 // code: until our constructor has run, which is after its own, they pass through. It makes up for
 // what they would have done.
@@ -82,6 +84,12 @@ NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *obje
     finding_library_loaded(image);
     exit_bind_to_process(&destructor, &object, image);
     return libc_function(__cxa_atexit)(destructor, object, image);
+}
+
+// What programs run on an old libc is fork(), which was async-signal-safe there.
+pid_t wrapped__Fork(void) {
+    pid_t (*real)(void) = libc_function(_Fork);
+    return libc_has(&libc_bound._Fork) ? fork_past_handlers(real) : fork();
 }
 
 int wrapped_pthread_setname_np(pthread_t thread, const char *name) {

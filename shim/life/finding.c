@@ -12,6 +12,7 @@
 #include "life/steps.h"
 #include "life/work.h"
 #include "loader/image_list.h"
+#include "loader/libc.h"
 #include "process/identity.h"
 #include "process/page.h"
 #include "report/counters.h"
@@ -37,6 +38,7 @@ static const char *prepare_for(const struct image *core) {
     const char *why = attach_prepare(core);
     if (why != NULL)
         return why;
+    (void)libc_function(_Fork); // bound before a signal handler calls it
     page_make();
     STEPS_RUN(found)
     core_path = core->path;
@@ -87,6 +89,7 @@ bool finding_attach_static(const struct image *image) {
     if (!static_images_exist()) {
         functions_bind_ares();
         descriptors_start();
+        (void)libc_function(_Fork);
         page_make();
     }
     if (!followed)

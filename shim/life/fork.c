@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/generation.h"
 #include "cores/state.h"
+#include "descriptors/descriptors.h"
 #include "life/order.h"
 #include "loader/image_list.h"
 #include "locks/openssl.h"
@@ -10,6 +11,7 @@
 #include "process/shared_memory.h"
 #include "report/counters.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,4 +49,28 @@ void fork_register_handlers(void) {
         return;
     identity_begin(grpc_is_followed, become_unseen_child);
     pthread_atfork(prepare, parent, child);
+}
+
+// --- _Fork() -----------------------------------------------------------------------------------
+
+// The fork is announced as in prepare() where that neither makes anything nor waits. In a child
+// that has not been noticed the memory shared is its parent's.
+static bool announce(void) {
+    if (!identity_is_noted() || shared_memory_known() == NULL)
+        return false;
+    counters_fork_begins();
+    descriptors_fork_begins();
+    return true;
+}
+
+pid_t fork_past_handlers(pid_t (*make)(void)) {
+    bool announced = announce();
+    pid_t made = make();
+    int saved_errno = errno;
+    if (made == 0)
+        child();
+    else if (announced)
+        descriptors_fork_ended();
+    errno = saved_errno;
+    return made;
 }

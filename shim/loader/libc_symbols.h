@@ -26,6 +26,8 @@
     INTERPOSED(void, closefrom, (int first))                                                       \
     /* So that our at-fork handlers are the first to be registered */                              \
     INTERPOSED(int, __register_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void), void *image)) \
+    /* So that its child is noticed at once: it runs no at-fork handlers */                        \
+    INTERPOSED(pid_t, _Fork, (void))                                                               \
     /* So that a gRPC without symbols is noticed by its threads */                                 \
     INTERPOSED(int, pthread_setname_np, (pthread_t thread, const char *name))                      \
     /* So that libgrpc++ does not wait for threads that stayed in the parent */                    \

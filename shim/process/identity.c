@@ -35,6 +35,10 @@ void identity_note_process(void) {
     atomic_store(&followed, identity_number());
 }
 
+bool identity_is_noted(void) {
+    return atomic_load(&followed) == identity_number();
+}
+
 // A child in a namespace of its own may have its parent's process id: process 1 of a container that
 // makes another one has. There the page tells.
 static bool is_unnoticed(pid_t self) {

@@ -20,6 +20,9 @@ void identity_begin(bool (*is_followed)(void), void (*become_child)(void));
 // async-signal-safe.
 void identity_note_process(void);
 
+// Whether the calling process is the one that is followed. Any thread; async-signal-safe.
+bool identity_is_noted(void);
+
 // The page has been set. One thread at a time; async-signal-safe.
 void identity_note_ready(void);
 

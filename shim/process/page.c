@@ -1,6 +1,10 @@
 #include "process/page.h"
 
+#include "base/log.h"
+
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,16 +16,25 @@ void page_set_ready(void) {
     atomic_store(&atomic_load(&page_current)->ready, 1);
 }
 
+// No error: nothing is known of this program that is not protected, and next to none makes children
+// by that system call.
+static void say_not_wiped(void) {
+    log_write(LOG_INFO,
+              "no page can be had that is wiped at fork, %s, a child made by a bare clone system "
+              "call won't be noticed and uses its parent's connections",
+              strerror(errno));
+}
+
 void page_make(void) {
     if (page_is_wiped())
         return;
     size_t size = (size_t)getpagesize();
     void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return;
-    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
-        // Kernels before 4.14: the at-fork handler alone clears it.
-        munmap(page, size);
+    // Kernels before 4.14 refuse it, and filters of system calls may.
+    if (page == MAP_FAILED || madvise(page, size, MADV_WIPEONFORK) != 0) {
+        say_not_wiped();
+        if (page != MAP_FAILED)
+            munmap(page, size);
         return;
     }
     atomic_store(&page_current, (struct page *)page);

@@ -9,7 +9,7 @@
 
 // One line per counter: its name here and in reports.
 //
-//   forks                forks of this process that our at-fork handlers saw; failed ones too
+//   forks                forks of this process, by _Fork() too; failed ones count
 //   children_using_grpc  children of this process that have used gRPC; counted by them
 //   descriptors_closed   inherited descriptors of gRPC's that this process closed after its fork
 //   channels_rebuilt     inherited channels that got a connection of their own here

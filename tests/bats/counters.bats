@@ -77,9 +77,9 @@ form() { # FORM
     assert_line --regexp '^grpc=protected generation=0 forks=0 '
 }
 
-@test "A child made by _Fork() counts itself in its parent" {
+@test "A child made by _Fork() is counted, and counts itself in its parent" {
     form underscore-fork
-    assert_line --regexp '^grpc=protected generation=0 forks=0 children_using_grpc=1 '
+    assert_line --regexp '^grpc=protected generation=0 forks=1 children_using_grpc=1 '
     assert_line --regexp '^grpc=protected generation=1 .* channels_rebuilt=1 '
 }
 

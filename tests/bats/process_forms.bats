@@ -52,7 +52,6 @@ form() { # FORM
 }
 
 @test "The child of _Fork() calls on the inherited channel" {
-    not_emulated "$EMULATOR_WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
@@ -61,13 +60,40 @@ form() { # FORM
 }
 
 @test "The first calls of a hundred children of _Fork() are made by two threads at once" {
-    not_emulated "$EMULATOR_WIPES_NOTHING"
     HARNESS_BACKTRACES=0 run bare 4 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
     if [[ $output == *'parent _Fork absent'* ]]; then
         skip 'this libc has no _Fork()'
     fi
     assert_failure
     works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-threads
+}
+
+@test "The child of _Fork() has none of gRPC's descriptors from the start" {
+    not_emulated "$EXECUTES_FOREIGN"
+    run bare 30 "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-exec-unmarked
+    if [[ $output == *'parent _Fork absent'* ]]; then
+        skip 'this libc has no _Fork()'
+    fi
+    assert_failure
+    assert_line --regexp '^exec unknown [0-9]+ socket:'
+    works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" underscore-fork-exec-unmarked
+    assert_line 'exec descriptors ok'
+}
+
+@test "Where no page is wiped at fork every child is noticed all the same, but for a raw clone()'s" {
+    local form
+    export REFUSE_WIPING=1 HARNESS_PRELOAD_LAST
+    HARNESS_PRELOAD_LAST=${HARNESS_PRELOAD_LAST:+$HARNESS_PRELOAD_LAST:}$(sample refusing.so)
+    for form in fork daemon double-fork double-fork-used underscore-fork underscore-fork-threads \
+        fork-exec-unmarked underscore-fork-exec-unmarked vfork-exec; do
+        works_preloaded "$(sample process_forms)" "$SERVER_ADDRESS" "$form"
+    done
+    works_preloaded "$(sample fork_loop)" "$SERVER_ADDRESS" 50 4
+    assert_line --regexp '^forks 50 children_failed 0 parent_calls [1-9][0-9]* parent_failed 0$'
+    # That is said, to those who ask: no program that is known does it.
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 60 "$(sample process_forms)" "$SERVER_ADDRESS" fork
+    assert_success
+    assert_equal "$(grep -c 'a child made by a bare clone system call' "$HARNESS_STDERR")" 1
 }
 
 @test "The child of a raw clone() calls on the inherited channel" {

@@ -335,8 +335,7 @@ static bool run_fork_exec(void) {
 
 // Without an exec to close what is marked close-on-exec: descriptors that gRPC forgets to mark
 // would look like this.
-static bool run_fork_exec_unmarked(void) {
-    pid_t child = fork();
+static bool exec_unmarked(pid_t child) {
     if (child == 0) {
         for (int number = 3; number < 1024; number++) {
             int flags = fcntl(number, F_GETFD);
@@ -348,6 +347,19 @@ static bool run_fork_exec_unmarked(void) {
         _exit(127);
     }
     return child_succeeded(child);
+}
+
+static bool run_fork_exec_unmarked(void) {
+    return exec_unmarked(fork());
+}
+
+static bool run_underscore_fork_exec_unmarked(void) {
+#ifdef HAVE__FORK
+    return exec_unmarked(_Fork());
+#else
+    printf("parent _Fork absent\n");
+    return true;
+#endif
 }
 
 static bool run_vfork_exec(void) {
@@ -428,6 +440,7 @@ static const struct {
     {"clone-namespace", run_clone_namespace, true},
     {"fork-exec", run_fork_exec, true},
     {"fork-exec-unmarked", run_fork_exec_unmarked, true},
+    {"underscore-fork-exec-unmarked", run_underscore_fork_exec_unmarked, true},
     {"vfork-exec", run_vfork_exec, true},
     {"posix-spawn", run_posix_spawn, true},
     {"system", run_system, true},
