@@ -150,6 +150,21 @@ void first_use_initialising(const void *caller) {
     STEPS_RUN(initialising, caller)
 }
 
+// Whoever revives gRPC initialises it as often as is counted then: one that is taken back by
+// another thread meanwhile is either not counted or taken back there too.
+bool first_use_take_back_initialisation(void) {
+    if (likely(!grpc_is_inherited()))
+        return initialisations_take_back();
+    bool nested = work_is_mine();
+    if (!nested)
+        work_begin();
+    bool was_inherited = grpc_is_inherited();
+    bool taken = initialisations_take_back();
+    if (!nested)
+        work_end();
+    return taken && !was_inherited;
+}
+
 void first_use_initialised(void) {
     static _Atomic bool checked;
     if (likely(atomic_load_explicit(&checked, memory_order_relaxed)) ||

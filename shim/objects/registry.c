@@ -23,10 +23,11 @@ struct table {
 
 struct shard {
     struct lock lock;
+    uint32_t rebuilt; // times
     _Atomic(struct table *) table;
 } __attribute__((aligned(CACHE_LINE)));
 
-static bool visiting;
+static uint32_t visits;
 // Made with the first record; on the heap, since each thread's lock has a cache line of its own.
 static HOT_DATA _Atomic(struct shard *) shards;
 
@@ -98,6 +99,7 @@ static struct table *rebuild(struct shard *shard, struct table *old) {
             place(table, hash(object->kind, object->handle, object->scope), object);
     }
     atomic_store_explicit(&shard->table, table, memory_order_release);
+    shard->rebuilt++;
     free(old);
     return table;
 }
@@ -141,6 +143,7 @@ HOT void object_initialise(struct object *object, const struct object_operations
     object->handle = handle;
     object->scope = 0;
     object->kind = kind;
+    object->visit = 0;
     atomic_init(&object->real, handle);
     atomic_init(&object->generation, current_generation());
     object->made_in = current_generation();
@@ -193,7 +196,7 @@ HOT static void clear(struct shard *shard, struct table *table, _Atomic(struct o
     table->live--;
     table->used -= last;
     atomic_store_explicit(slot, last ? NULL : TOMBSTONE, memory_order_release);
-    if (table->capacity > FIRST_CAPACITY && table->live * 8 < table->capacity && !visiting)
+    if (table->capacity > FIRST_CAPACITY && table->live * 8 < table->capacity)
         rebuild(shard, table);
 }
 
@@ -290,19 +293,44 @@ HOT bool registry_replace(struct object *object, struct object **old) {
     return table != NULL;
 }
 
+// How far a visit has come in a shard.
+struct progress {
+    uint32_t rebuilt; // the shard's number when it began with this table
+    size_t slot;
+};
+
+// The next record that the visit has not come by, with a reference. A table that was rebuilt since
+// the last one is begun with anew; the records themselves say which were visited.
+static struct object *next_to_visit(struct shard *shard, enum object_kind kind,
+                                    struct progress *progress) {
+    struct object *found = NULL;
+    lock_acquire(&shard->lock);
+    const struct table *table = atomic_load(&shard->table);
+    if (progress->rebuilt != shard->rebuilt)
+        *progress = (struct progress){.rebuilt = shard->rebuilt};
+    while (found == NULL && table != NULL && progress->slot < table->capacity) {
+        struct object *object = atomic_load(&table->slots[progress->slot++]);
+        if (object > TOMBSTONE && object->kind == kind && object->visit != visits)
+            found = object;
+    }
+    if (found != NULL) {
+        found->visit = visits;
+        atomic_fetch_add(&found->references, 1);
+    }
+    lock_release(&shard->lock);
+    return found;
+}
+
 void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
                     void *context) {
-    visiting = true; // `visit` may remove a record, and the table must not move then
     struct shard *all = atomic_load(&shards);
+    visits++;
     for (size_t i = 0; all != NULL && i < SHARDS; i++) {
-        struct table *table = atomic_load(&all[i].table);
-        for (size_t slot = 0; table != NULL && slot < table->capacity; slot++) {
-            struct object *object = atomic_load(&table->slots[slot]);
-            if (object > TOMBSTONE && object->kind == kind)
-                visit(object, context);
-        }
+        struct progress progress = {0};
+        struct object *object;
+        while ((object = next_to_visit(&all[i], kind, &progress)) != NULL)
+            visit(object, context);
     }
-    visiting = false;
 }
 
 void registry_reset_locks_in_child(void) {

@@ -54,6 +54,7 @@ struct object {
     _Atomic uint32_t handles;    // the program's references to the object
     _Atomic uint32_t references; // to this record: 1 while there are handles, and other records'
     enum object_kind kind;
+    uint32_t visit; // the last one that came by (registry_visit)
 };
 
 // What a kind of object needs: its module defines one, and names it whenever it makes a record.
@@ -115,8 +116,10 @@ struct object *registry_remove(enum object_kind kind, const void *handle, uintpt
 // Takes exactly this record out; false where it was not in any more. Any thread.
 bool registry_remove_object(struct object *object);
 
-// Calls `visit` for each record of a kind. `visit` may remove that record and no other. Not while
-// other threads add or remove: for a child's first step.
+// Calls `visit` for each record of a kind, once, with a reference that `visit` gives back by
+// object_unreference. It may do whatever it likes with the registry but visit, and other threads
+// may add and remove meanwhile: threads of a child that only give back what they inherited do so
+// while another one makes its first call. What they add may be visited or not. One visit at a time.
 void registry_visit(enum object_kind kind, void (*visit)(struct object *object, void *context),
                     void *context);
 

@@ -46,18 +46,22 @@ HOT grpc_cq_completion_type completion_queue_type(const grpc_completion_queue *h
 }
 
 bool completion_queue_fail(const grpc_completion_queue *handle, struct pending *pending) {
-    struct completion_queue *queue = find(handle);
+    // The program may be giving it back.
+    struct object *object = registry_acquire(OBJECT_COMPLETION_QUEUE, handle, 0);
+    struct completion_queue *queue = (struct completion_queue *)object;
     if (queue == NULL)
         return false;
     lock_acquire(&queue->lock);
     pending_append(&queue->failed, pending);
     lock_release(&queue->lock);
+    object_unreference(object);
     return true;
 }
 
 static void reset_lock(struct object *object, void *context) {
     (void)context;
     lock_reset_in_child(&((struct completion_queue *)object)->lock);
+    object_unreference(object);
 }
 
 void completion_queue_reset_locks_in_child(void) {
@@ -159,7 +163,7 @@ HOT static void dispose(struct object *object) {
     struct completion_queue *queue = (struct completion_queue *)object;
     struct pending *pending;
     while ((pending = pending_take(&queue->failed, NULL, true)) != NULL)
-        free(pending);
+        pending_drop(pending);
 }
 
 static const struct object_operations operations = {OBJECT_COMPLETION_QUEUE, build, destroy,

@@ -250,21 +250,24 @@ struct inheritance {
     _Atomic(struct pending *) called_back;
 };
 
-static void inherit(struct object *object, void *context) {
-    struct inheritance *inheritance = context;
-    struct pending *pending = (struct pending *)object;
-    const grpc_completion_queue *queue = (const grpc_completion_queue *)object->scope;
-    if (!object_is_inherited(object))
-        return;
-    registry_remove_object(object);
+// The record, which is out of the registry, passes to its queue or to the list.
+static void take_over(struct pending *pending, struct inheritance *inheritance) {
+    const grpc_completion_queue *queue = (const grpc_completion_queue *)pending->object.scope;
+    bool is_of_call = pending->call != NULL;
     pending->carrier = NULL;
     inheritance->count++;
     if (pending->called_back)
         pending_append(&inheritance->called_back, pending);
     else if (!completion_queue_fail(queue, pending))
-        object_unreference(object);
-    else if (pending->call != NULL)
+        object_unreference(&pending->object);
+    else if (is_of_call)
         thread_restart(queue); // of a server's, which has requests there, nothing is run again
+}
+
+static void inherit(struct object *object, void *context) {
+    if (object_is_inherited(object) && registry_remove_object(object))
+        take_over((struct pending *)object, context);
+    object_unreference(object);
 }
 
 void pending_inherit(void) {
@@ -272,6 +275,10 @@ void pending_inherit(void) {
     registry_visit(OBJECT_PENDING, inherit, &inheritance);
     start_calling_back(atomic_load(&inheritance.called_back));
     log_write(LOG_DEBUG, "%u operations were pending at fork", inheritance.count);
+}
+
+void pending_drop(struct pending *pending) {
+    object_unreference(&pending->object);
 }
 
 grpc_event pending_fail(struct pending *pending) {

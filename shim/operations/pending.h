@@ -63,6 +63,9 @@ void pending_start_finished(grpc_completion_queue *queue, int success, void *tag
 // Sets the outputs of an operation and frees it. Returns its event. Any thread of a child.
 grpc_event pending_fail(struct pending *pending);
 
+// Frees an operation whose tag nobody will ask for. Any thread of a child.
+void pending_drop(struct pending *pending);
+
 // A list of them: append, and take the first (with `any`) or the first of a tag. Under the owner's
 // lock; the head may be read without.
 void pending_append(_Atomic(struct pending *) *list, struct pending *pending);

@@ -60,3 +60,18 @@ objects() { # SUBJECT [TLS]
 @test "XDS credentials fall back in the child as in the parent" {
     objects xds tls
 }
+
+# --- two threads ------------------------------------------------------------------------------
+
+@test "A thread of a child may give back what it inherited while another one makes the first call" {
+    fails_bare "$(sample giving_back)" "$SERVER_ADDRESS" 1
+    works_preloaded "$(sample giving_back)" "$SERVER_ADDRESS" 100
+    assert_line 'children 100 failed 0'
+}
+
+@test "It may be in the middle of making a table of records smaller" {
+    not_sanitized 'has an allocator of its own, which the sample takes the place of'
+    # What is used after it was freed is not what it was.
+    MALLOC_PERTURB_=165 works_preloaded "$(sample giving_back)" "$SERVER_ADDRESS" 10 2000
+    assert_line 'children 10 failed 0'
+}

@@ -121,6 +121,7 @@ static void check_record(const struct object *object) {
 
 static void count_record(struct object *object, void *context) {
     size_t *count = context;
+    atomic_fetch_sub(&object->references, 1);
     check_record(object);
     ++*count;
 }

@@ -130,15 +130,23 @@ static void acquires_with_a_reference(void **state) {
 
 #define VISITED 1000
 
+// As object_unreference does.
+static void give_back(struct object *object) {
+    if (object != NULL && atomic_fetch_sub(&object->references, 1) == 1)
+        free(object);
+}
+
 static void count_visit(struct object *object, void *context) {
     unsigned char *visits = context;
     visits[((uintptr_t)object->handle - 0x10000) / 16]++;
+    give_back(object);
 }
 
 static void take_out(struct object *object, void *context) {
     size_t *count = context;
-    registry_remove_object(object);
-    free(object);
+    assert_true(registry_remove_object(object));
+    give_back(object);
+    give_back(object);
     ++*count;
 }
 
@@ -159,6 +167,78 @@ static void visits_each_record_of_a_kind_once(void **state) {
     }
     registry_visit(OBJECT_CALL, take_out, &removed);
     assert_int_equal(removed, VISITED);
+}
+
+// What another thread does while a visit is with the first record that it meets.
+struct meanwhile {
+    void *(*work)(void *context);
+    bool done;
+    size_t visits;
+    unsigned char *visits_of; // by number
+};
+
+static void let_another_work(struct object *object, void *context) {
+    struct meanwhile *meanwhile = context;
+    pthread_t thread;
+    if (!meanwhile->done) {
+        meanwhile->done = true;
+        assert_int_equal(pthread_create(&thread, NULL, meanwhile->work, object), 0);
+        pthread_join(thread, NULL);
+    }
+    // Poisoned where it was freed.
+    size_t number = ((uintptr_t)object->handle - 0x10000) / 16;
+    assert_true(number < 2 * VISITED);
+    meanwhile->visits_of[number]++;
+    meanwhile->visits++;
+    give_back(object);
+}
+
+// Ends all records but the last 10, the one that is being visited too.
+static void *end_most(void *context) {
+    (void)context;
+    for (size_t i = 0; i < VISITED - 10; i++)
+        give_back(registry_drop_handle(OBJECT_CALL, handle_of(i)).object);
+    return NULL;
+}
+
+static void goes_on_while_others_end_records(void **state) {
+    (void)state;
+    unsigned char visits_of[2 * VISITED] = {0};
+    struct meanwhile meanwhile = {.work = end_most, .visits_of = visits_of};
+    size_t left = 0;
+    for (size_t i = 0; i < VISITED; i++)
+        make_inserted(OBJECT_CALL, i, 0);
+    registry_visit(OBJECT_CALL, let_another_work, &meanwhile);
+    // The one that was being visited may be one of those that stay.
+    assert_in_range(meanwhile.visits, 10, 11);
+    for (size_t i = 0; i < VISITED; i++)
+        assert_true(visits_of[i] == 1 || (visits_of[i] == 0 && i < VISITED - 10));
+    registry_visit(OBJECT_CALL, take_out, &left);
+    assert_int_equal(left, 10);
+}
+
+// So many that every table becomes a larger one.
+static void *add_many(void *context) {
+    (void)context;
+    for (size_t i = VISITED; i < 2 * VISITED; i++)
+        make_inserted(OBJECT_CHANNEL, i, 0);
+    return NULL;
+}
+
+static void goes_on_while_others_add_records(void **state) {
+    (void)state;
+    unsigned char visits_of[2 * VISITED] = {0};
+    struct meanwhile meanwhile = {.work = add_many, .visits_of = visits_of};
+    size_t left = 0;
+    for (size_t i = 0; i < VISITED; i++)
+        make_inserted(OBJECT_CALL, i, 0);
+    registry_visit(OBJECT_CALL, let_another_work, &meanwhile);
+    for (size_t i = 0; i < VISITED; i++)
+        assert_int_equal(visits_of[i], 1);
+    assert_int_equal(meanwhile.visits, VISITED);
+    registry_visit(OBJECT_CALL, take_out, &left);
+    registry_visit(OBJECT_CHANNEL, take_out, &left);
+    assert_int_equal(left, 2 * VISITED);
 }
 
 // With no memory for a larger table records are still taken while one slot stays free, and a
@@ -363,6 +443,8 @@ int main(void) {
         cmocka_unit_test(takes_the_record_out_with_its_last_handle),
         cmocka_unit_test(acquires_with_a_reference),
         cmocka_unit_test(visits_each_record_of_a_kind_once),
+        cmocka_unit_test(goes_on_while_others_end_records),
+        cmocka_unit_test(goes_on_while_others_add_records),
         cmocka_unit_test(holds_many_records),
         cmocka_unit_test(agrees_with_a_model),
         cmocka_unit_test(serves_many_threads),

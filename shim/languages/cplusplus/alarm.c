@@ -124,16 +124,23 @@ void alarm_dropped(struct alarm *alarm) {
 }
 
 void alarm_end(struct alarm *alarm) {
+    // Of two threads one does it: that which revives gRPC, or one that destroys the alarm.
+    if (!registry_remove_object(&alarm->object))
+        return;
     ending = alarm->has_tag;
     alarm->end(alarm);
     ending = false;
-    alarm_dropped(alarm);
+    object_unreference(&alarm->object); // the registry's
+    object_unreference(&alarm->object); // the core's, which does not call it any more
 }
 
+// Keeps the reference.
 static void collect(struct object *object, void *context) {
     struct alarm **list = context;
-    if (!object_is_inherited(object))
+    if (!object_is_inherited(object)) {
+        object_unreference(object);
         return;
+    }
     ((struct alarm *)object)->next = *list;
     *list = (struct alarm *)object;
 }
@@ -148,6 +155,7 @@ void cplusplus_end_alarms(void) {
     while (alarm != NULL) {
         struct alarm *next = alarm->next;
         alarm_end(alarm);
+        object_unreference(&alarm->object);
         alarm = next;
     }
     if (alone)

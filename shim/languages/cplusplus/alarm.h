@@ -50,7 +50,8 @@ void alarm_fired(const struct alarm *alarm);
 // The core is done with it, and gives back its reference to the record. Any thread.
 void alarm_dropped(struct alarm *alarm);
 
-// Ends an inherited alarm; the record is freed. Any thread of a child.
+// Ends an inherited alarm, unless that was done. The caller has a reference of its own to the
+// record. Any thread of a child.
 void alarm_end(struct alarm *alarm);
 
 #endif

@@ -107,11 +107,12 @@ static void cancel_inherited(struct timer *timer) {
 static void cancel_timer(void *address) {
     grpc_enter_release(CALLER);
     struct object *object =
-        current_generation() > 0 ? registry_find(OBJECT_ALARM, address, 0) : NULL;
+        current_generation() > 0 ? registry_acquire(OBJECT_ALARM, address, 0) : NULL;
     if (object != NULL && object_is_inherited(object))
         cancel_inherited((struct timer *)object);
     else if (!grpc_is_inherited())
         real_cancel(address);
+    object_unreference(object);
 }
 
 static void unset_timer(void *timer) {
