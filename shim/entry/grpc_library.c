@@ -18,7 +18,8 @@ void wrapped_grpc_init(void) {
 // Whether a shutdown is to be passed on.
 static bool count_shutdown(const void *caller) {
     grpc_enter_release(caller);
-    bool passes = grpc_is_inside(caller) ? !grpc_is_inherited() : first_use_take_back_initialisation();
+    bool passes =
+        grpc_is_inside(caller) ? !grpc_is_inherited() : first_use_take_back_initialisation();
     return passes || !grpc_is_protected();
 }
 

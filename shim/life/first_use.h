@@ -36,8 +36,8 @@ void first_use_initialising(const void *caller);
 // the first time. Any thread.
 void first_use_initialised(void);
 
-// The program calls grpc_shutdown. Returns whether gRPC has one to take back too: not where there was
-// none, nor where it is not initialised in this process yet. Any thread.
+// The program calls grpc_shutdown. Returns whether gRPC has one to take back too: not where there
+// was none, nor where it is not initialised in this process yet. Any thread.
 bool first_use_take_back_initialisation(void);
 
 // The program made a channel, or is about to make a server: a library for another language may have

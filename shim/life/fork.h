@@ -1,8 +1,8 @@
 // A process's forks: what is done around each of them, in which order, and why there.
 //
-// libc's at-fork handlers do it; a wrapper of _Fork(), which runs none, does; and for a child that was
-// made without either (a bare clone system call) its first call into gRPC does. Some kernels wipe no
-// page at a fork, nor do some emulators: there such children are not noticed.
+// libc's at-fork handlers do it; a wrapper of _Fork(), which runs none, does; and for a child that
+// was made without either (a bare clone system call) its first call into gRPC does. Some kernels
+// wipe no page at a fork, nor do some emulators: there such children are not noticed.
 //
 // The handlers must do nothing but write what is there: they may not allocate, ask the loader, take
 // a lock whose holder may do either, use stdio, or need more than some hundred bytes of stack.

@@ -28,6 +28,7 @@ struct shard {
 } __attribute__((aligned(CACHE_LINE)));
 
 static uint32_t visits;
+static _Atomic bool visiting;
 // Made with the first record; on the heap, since each thread's lock has a cache line of its own.
 static HOT_DATA _Atomic(struct shard *) shards;
 
@@ -196,7 +197,8 @@ HOT static void clear(struct shard *shard, struct table *table, _Atomic(struct o
     table->live--;
     table->used -= last;
     atomic_store_explicit(slot, last ? NULL : TOMBSTONE, memory_order_release);
-    if (table->capacity > FIRST_CAPACITY && table->live * 8 < table->capacity)
+    if (table->capacity > FIRST_CAPACITY && table->live * 8 < table->capacity &&
+        !atomic_load(&visiting))
         rebuild(shard, table);
 }
 
@@ -325,12 +327,16 @@ void registry_visit(enum object_kind kind, void (*visit)(struct object *object, 
                     void *context) {
     struct shard *all = atomic_load(&shards);
     visits++;
+    // What is removed meanwhile makes no table smaller: in the child of a bare clone() malloc may
+    // be locked for ever.
+    atomic_store(&visiting, true);
     for (size_t i = 0; all != NULL && i < SHARDS; i++) {
         struct progress progress = {0};
         struct object *object;
         while ((object = next_to_visit(&all[i], kind, &progress)) != NULL)
             visit(object, context);
     }
+    atomic_store(&visiting, false);
 }
 
 void registry_reset_locks_in_child(void) {
