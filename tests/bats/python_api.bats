@@ -218,6 +218,25 @@ assert_forked_everywhere() {
     with_each_grpcio assert_forked_everywhere callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
 }
 
+assert_handlers_away() {
+    local number
+    for number in 1 2; do
+        assert_line "child $number new new"
+        assert_line "child $number again again"
+        assert_line "child $number exit 0"
+    done
+    assert_line 'parent stream second'
+    assert_line 'parent stream left 0'
+    assert_line 'parent after after'
+}
+
+@test "gRPC's own fork support stays out of the way, however and whenever a program switches it on" {
+    local way
+    for way in attribute dictionary environment used child used-child; do
+        with_each_grpcio assert_handlers_away late_handlers "$INSECURE" "$way"
+    done
+}
+
 # --- without the shim ---------------------------------------------------------------------------
 
 bare_sample() { # NAME SAMPLE [ARG...]
@@ -247,6 +266,9 @@ bare_sample() { # NAME SAMPLE [ARG...]
     bare_sample first_use first_use "$INSECURE"
     bare_sample dropping dropping "$INSECURE"
     bare_sample callbacks callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
+    for name in used child used-child; do
+        bare_sample "handlers-$name" late_handlers "$INSECURE" "$name"
+    done
     wait
 
     # The threads that connect stayed in the parent. (gRPC 1.30 can do without, and hangs later.)
@@ -304,6 +326,13 @@ bare_sample() { # NAME SAMPLE [ARG...]
     run bare_result callbacks
     assert_line 'parent calls back'
     refute_line 'callback exit 0'
+    # Switched on before there is a channel they get through this one, without the channel; later they don't.
+    for name in used child used-child; do
+        run bare_result "handlers-$name"
+        assert_failure
+        assert_line 'parent stream first'
+        refute_line 'child 1 exit 0'
+    done
 }
 
 # --- a grpcio that can't be protected ----------------------------------------------------------

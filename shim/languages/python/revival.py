@@ -18,6 +18,7 @@ generation, begin_child, guard, disguise, share_code, find_names, count_channel,
 inform, leave_alone (languages/python/python.c).
 """
 
+import atexit
 import functools
 import gc
 import importlib.machinery
@@ -70,6 +71,17 @@ class Core:
         self.generation = generation
         self.types = set()
         self.made_by_functions = Records()
+        self.before = {}  # names of the module's: what they were
+
+    def exchange(self, names):
+        """Gives names of the module, which its own code goes by, another meaning."""
+        for name, value in names.items():
+            if name in vars(self.module):
+                self.before.setdefault(name, vars(self.module)[name])
+                vars(self.module)[name] = value
+
+    def restore(self):
+        vars(self.module).update(self.before)
 
     def owns(self, value):
         """Whether a global of the module was made by it, and is not merely imported."""
@@ -105,6 +117,39 @@ class Records:
                 del self._records[key]
         self._limit = max(64, 2 * len(self._records))
 
+
+class Surroundings:
+    """A module as cygrpc sees it: some functions are others for it alone."""
+
+    def __init__(self, module, **functions):
+        vars(self).update(functions, _module=module)
+
+    def __getattr__(self, name):
+        return getattr(self._module, name)
+
+
+def ignore(*args, **kwargs):
+    pass
+
+
+def at_exit(function, *args, **kwargs):
+    """What a core has to do at the end is done by the process whose core it is, and by no child."""
+    made_in = generation()
+
+    def at_end():
+        if ready[0] and generation() == made_in:
+            function(*args, **kwargs)
+
+    return atexit.register(at_end)
+
+
+# What upstream's fork handlers do is switched by a global name of cygrpc's, by the environment, or by
+# whatever comes; but there is one way by which they are registered. Their switch alone, which was
+# set off here at first, is a program's to set on again: upstream's own tests do.
+SURROUNDINGS = {
+    "os": Surroundings(os, register_at_fork=ignore),
+    "atexit": Surroundings(atexit, register=at_exit),
+}
 
 core = None  # this process's
 left_alone = False  # because of an inside that is not known
@@ -201,13 +246,11 @@ def adapt_core(module, path, generation):
     for name in NEEDED:
         if name not in names:
             raise Unknown(f"cygrpc has no {name}")
-    enabled = names.get("_GRPC_ENABLE_FORK_SUPPORT")
-    names["_GRPC_ENABLE_FORK_SUPPORT"] = False
-    if module.is_fork_support_enabled():
-        names["_GRPC_ENABLE_FORK_SUPPORT"] = enabled
-        raise Unknown("cygrpc's own fork support can't be switched off")
     new = Core(module, path, generation)
-    new.fork_support = enabled
+    new.exchange(dict(SURROUNDINGS, _GRPC_ENABLE_FORK_SUPPORT=False))
+    if module.is_fork_support_enabled():
+        new.restore()
+        raise Unknown("cygrpc's own fork support can't be switched off")
     bases = tuple(names[name] for name in BASES)
     for name, value in list(names.items()):
         if isinstance(value, type) and value.__module__ == CYGRPC:
@@ -777,7 +820,9 @@ WITHOUT_LOOP = ("grpc.aio._channel.Channel",
                 ("unary_unary", "unary_stream", "stream_unary", "stream_stream"))
 
 SPECIAL = ("__call__", "__next__", "__iter__", "__enter__", "__exit__", "__await__", "__aiter__",
-           "__aenter__", "__aexit__")
+           "__aenter__", "__aexit__", "_close_on_fork", "_postfork_child")
+
+CLOSING = ("grpc._channel.Channel", ("close", "__exit__", "_close_on_fork"))
 
 
 def entering(function):
@@ -842,6 +887,21 @@ def subscribing(function):
     return entry
 
 
+def closing(function):
+    """Of a channel whose first use in this process it is, the subscriptions need not go on: the
+    thread for them would still be on its way when the channel is closed, which grpc's own code takes
+    ill (a program that subscribes, closes and exits hangs without the shim, 5 of 6)."""
+
+    @functools.wraps(function)
+    def entry(self, *args, **kwargs):
+        enter()
+        if inherited and holds_dead(self._connectivity_state):
+            self._connectivity_state.callbacks_and_connectivities = []
+        return function(self, *args, **kwargs)
+
+    return entry
+
+
 def adapt_class(cls):
     full_name = f"{cls.__module__}.{cls.__name__}"
     for name, value in list(vars(cls).items()):
@@ -857,6 +917,8 @@ def adapt_class(cls):
             setattr(cls, name, only_entering(value))
         elif (full_name, name) == SUBSCRIBE:
             setattr(cls, name, subscribing(entering(value)))
+        elif full_name == CLOSING[0] and name in CLOSING[1]:
+            setattr(cls, name, closing(entering(value)))
         elif name in SPECIAL or not name.startswith("_"):
             setattr(cls, name, entering(value))
 
@@ -902,7 +964,7 @@ def leave_grpcio_alone(why):
     global left_alone
     left_alone = True
     if core is not None:
-        vars(core.module)["_GRPC_ENABLE_FORK_SUPPORT"] = core.fork_support
+        core.restore()
     leave_alone()
     version = getattr(sys.modules.get("grpc"), "__version__", "of an unknown version")
     tell(f"grpcio {version} is left alone, {why}: its descriptors are closed in forked children, "
