@@ -92,8 +92,8 @@ static bool take_failed(struct completion_queue *queue, const void *only, bool a
     return true;
 }
 
-// A thread of the program's own is told whatever the hour: who drains a queue while the process
-// exits waits for each tag. One of libgrpc++'s would call the program back.
+// A thread of the program's own gets its tags even while the process exits: a program that drains a
+// queue then waits for each of them. A thread of libgrpc++'s would call the program back.
 static bool may_give_out(void) {
     return !thread_is_of_library() || delivery_begin();
 }

@@ -15,7 +15,7 @@ void server_note_queue(const grpc_server *server, const grpc_completion_queue *q
 // True for a server of a process before this one: gRPC must not see it. Any thread.
 bool server_is_inherited(const grpc_server *server);
 
-// A grpc::Server is shut down in this process, which may take its time, or no longer.
+// A grpc::Server begins to shut down in this process, or (`ends`) has shut down.
 void server_note_shutdown(const grpc_server *server, bool ends);
 
 // True for an inherited server that a grpc::Server can end in order: nothing of libgrpc++'s own,

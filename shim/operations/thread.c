@@ -208,8 +208,9 @@ static struct thread *find_unbegun(bool inherited) {
     return found;
 }
 
-// One that is nobody's among those that have begun was inherited unbegun, unless this process has
-// unbegun ones: they will have begun soon.
+// If no thread that has begun is known by this pthread_t, the program means one that it inherited
+// before that thread had begun. But if this process has threads that have not begun yet, it may
+// mean one of those, so they are awaited: each begins soon.
 static struct thread *find(pthread_t known) {
     struct thread *thread;
     while ((thread = find_known(known)) == NULL && find_unbegun(false) != NULL)
