@@ -24,7 +24,7 @@ static _Atomic bool has_verbosity;
 static _Atomic(void *) roots_callback;
 static struct tracer *tracers;
 static _Atomic size_t tracer_count;
-static struct lock lock = LOCK_INITIALIZER; // of writers of the tracers
+static struct lock lock = LOCK_INITIALIZER(LOCK_SETTINGS); // of writers of the tracers
 
 void settings_record_log_function(void (*function)(void *line)) {
     atomic_store(&log_function, (void *)(uintptr_t)function);

@@ -45,7 +45,7 @@ static unsigned char *copy;
 static pid_t copy_made_in; // the process that made the memory of the copy
 static struct kept *kept;
 static _Atomic size_t kept_count;
-static struct lock kept_lock = LOCK_INITIALIZER;
+static struct lock kept_lock = LOCK_INITIALIZER(LOCK_KEPT);
 
 // Not getpid(): see life/fork.c.
 static pid_t process_number(void) {

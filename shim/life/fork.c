@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "base/lock.h"
 #include "cores/state.h"
 #include "descriptors/descriptors.h"
 #include "life/order.h"
@@ -17,14 +18,19 @@
 #include <stdbool.h>
 
 static void prepare(void) {
+    lock_note_handler(true, false);
     order_run(order_prepare);
+    lock_note_handler(false, false);
 }
 
 static void parent(void) {
+    lock_note_handler(true, false);
     order_run(order_parent);
+    lock_note_handler(false, false);
 }
 
 static void child(void) {
+    lock_note_handler(true, true);
     order_run(order_child);
     if (grpc_is_followed()) {
         identity_begin_child();
@@ -35,6 +41,7 @@ static void child(void) {
         shared_memory_note_fork();
         shared_memory_leave_parent();
     }
+    lock_note_handler(false, true);
 }
 
 // A child that no handler has seen may have other threads by now, which wait meanwhile.

@@ -10,9 +10,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-static struct lock lock = LOCK_INITIALIZER;
+static struct lock lock = LOCK_INITIALIZER(LOCK_WORK);
 static THREAD_LOCAL bool working;
-static struct lock start_lock = LOCK_INITIALIZER; // pthread_once is in libpthread before glibc 2.34
+static struct lock start_lock =
+    LOCK_INITIALIZER(LOCK_START); // pthread_once is in libpthread before glibc 2.34
 
 void work_begin(void) {
     lock_acquire(&lock);

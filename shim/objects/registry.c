@@ -45,7 +45,7 @@ static struct shard *make_shards(void) {
     if (made == NULL)
         return NULL;
     for (size_t i = 0; i < SHARDS; i++)
-        made[i] = (struct shard){.lock = LOCK_INITIALIZER};
+        made[i] = (struct shard){.lock = LOCK_INITIALIZER(LOCK_RECORDS)};
     if (atomic_compare_exchange_strong(&shards, &existing, made))
         return made;
     free(made);

@@ -35,7 +35,7 @@ completion_queue_record(grpc_completion_queue *handle,
     *queue = (struct completion_queue){.failed = NULL};
     object_initialise(&queue->object, &operations, handle);
     queue->attributes = *attributes;
-    queue->lock = (struct lock)LOCK_INITIALIZER;
+    queue->lock = (struct lock)LOCK_INITIALIZER(LOCK_QUEUE);
     object_record(&queue->object);
     return handle;
 }

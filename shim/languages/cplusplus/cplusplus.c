@@ -147,7 +147,8 @@ static const struct binding_table *const tables[] = {&own_bindings,
                                                      &cplusplus_channel_bindings,
                                                      &cplusplus_engine_bindings};
 
-static struct lock bind_lock = LOCK_INITIALIZER; // two threads must not unprotect one page
+static struct lock bind_lock =
+    LOCK_INITIALIZER(LOCK_BINDING); // two threads must not unprotect one page
 
 static unsigned long long seen; // how many images had been loaded
 

@@ -40,7 +40,7 @@ struct engine {
 };
 static _Atomic(struct engine *) engines;
 static struct engine *first_inherited;
-static struct lock engines_lock = LOCK_INITIALIZER;
+static struct lock engines_lock = LOCK_INITIALIZER(LOCK_ENGINES);
 
 static struct shared_pointer *(*real_get)(struct shared_pointer *result, uintptr_t b, uintptr_t c);
 
