@@ -4,18 +4,28 @@
 
 RUBY_SAMPLES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Every test of these files needs it.
-setup() {
+needs_ruby() {
     ruby -e 'require "grpc"' 2>"$BATS_TEST_TMPDIR/ruby" ||
         skip 'there is no gRPC for Ruby that goes with this one'
 }
 
-# Runs a sample, with `bare` or `preloaded`. Without Ruby's warnings: 3.3 has some about the extension.
+# Every test of the files on Ruby needs it; others say so.
+setup() {
+    needs_ruby
+}
+
+# Without Ruby's warnings: 3.3 has some about the extension.
+RUBY=(ruby -W0 -I "$GRPCFORKSHIM_BUILD/tests/samples/ruby")
+
+ruby_sample() { # NAME
+    echo "$RUBY_SAMPLES/$1.rb"
+}
+
+# Runs a sample, with `bare` or `preloaded`.
 run_ruby() { # WAY SECONDS NAME [ARGUMENT...]
     local way=$1 seconds=$2 name=$3
     shift 3
-    run "$way" "$seconds" ruby -W0 -I "$GRPCFORKSHIM_BUILD/tests/samples/ruby" \
-        "$RUBY_SAMPLES/$name.rb" "$@"
+    run "$way" "$seconds" "${RUBY[@]}" "$(ruby_sample "$name")" "$@"
 }
 
 # One server of each kind, in INSECURE and TLS.  Call it from setup_file.
