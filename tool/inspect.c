@@ -1,5 +1,6 @@
 #include "inspect.h"
 
+#include "c_library.h"
 #include "contract.h"
 #include "elf_file.h"
 #include "extension.h"
@@ -189,9 +190,19 @@ static void find_obstacles(json_t *findings, const struct elf_file *file) {
     if (is_static(file))
         add_obstacle(findings, "static",
                      "%s is statically linked: no loader runs that could preload", file->path);
-    if (file->interpreter != NULL && strstr(file->interpreter, "ld-musl") != NULL)
-        add_obstacle(findings, "libc", "%s uses musl, the shim is for the GNU C library",
-                     file->path);
+}
+
+// Unlike those above this one holds for libraries, too.
+static const char *find_foreign_libc(json_t *findings, const struct elf_file *file) {
+    const char *name = c_library_foreign(file);
+    if (name == NULL)
+        return NULL;
+    add_obstacle(findings, "libc", "%s is made for %s, the shim for GNU's C library", file->path,
+                 name);
+    // Tried: docs/containers.md.
+    if (strcmp(name, "musl") == 0 && !is_library(file))
+        inspect_note(findings, "with the path of the shim in LD_PRELOAD it does not start");
+    return name;
 }
 
 // --- conclusions ---------------------------------------------------------------------------------
@@ -343,6 +354,13 @@ static struct libraries *find_mapped_cores(json_t *findings, struct elf_file *fi
     return mapped;
 }
 
+static void conclude_not_preloaded(json_t *findings, const char *foreign_libc) {
+    char verdict[100] = "the shim can't be loaded into it";
+    if (foreign_libc != NULL)
+        snprintf(verdict, sizeof(verdict), "its C library is %s", foreign_libc);
+    inspect_conclude(findings, NOT_COVERED, verdict);
+}
+
 // The file belongs to it, and so do the libraries; NULL where they are to be found.
 static void inspect_elf(json_t *findings, struct elf_file *file, const char *command,
                         struct libraries *mapped) {
@@ -354,6 +372,7 @@ static void inspect_elf(json_t *findings, struct elf_file *file, const char *com
         json_object_set_new(findings, "kind", json_string(library ? "library" : "program"));
     if (!library)
         find_obstacles(findings, file);
+    const char *foreign_libc = find_foreign_libc(findings, file);
     note_shell(findings, command);
     struct libraries *libraries = mapped != NULL
                                       ? find_mapped_cores(findings, file, command, mapped)
@@ -365,7 +384,7 @@ static void inspect_elf(json_t *findings, struct elf_file *file, const char *com
                               language);
     libraries_free(libraries);
     if (!json_is_true(json_object_get(json_object_get(findings, "preload"), "possible")))
-        inspect_conclude(findings, NOT_COVERED, "the shim can't be loaded into it");
+        conclude_not_preloaded(findings, foreign_libc);
 }
 
 static void conclude_unknown(json_t *findings, const char *path, const char *reason) {

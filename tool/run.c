@@ -1,4 +1,6 @@
+#include "c_library.h"
 #include "commands.h"
+#include "inspect.h"
 #include "library.h"
 #include "message.h"
 #include "settings.h"
@@ -15,13 +17,34 @@ static const char help[] =
     "Becomes PROGRAM with the shim preloaded, in front of what LD_PRELOAD already has.\n"
     "\n" SETTINGS_HELP;
 
-static int become(char **program, const char *library, const struct settings *settings) {
-    char *preload = library_preload(library, getenv("LD_PRELOAD"));
-    if (preload == NULL || setenv("LD_PRELOAD", preload, 1) != 0) {
-        complain("%s", strerror(errno));
-        return 125;
+// Another C library's loader may do anything with the shim: musl's ends the program before it has
+// begun (docs/containers.md). So such a program gets none.
+static const char *foreign_libc(const char *program) {
+    char *path = inspect_find_command(program);
+    struct elf_file *file = path != NULL ? elf_file_open(path) : NULL;
+    const char *name = file != NULL && file->interpreter != NULL ? c_library_foreign(file) : NULL;
+    elf_file_close(file);
+    free(path);
+    return name;
+}
+
+static bool preload(const char *program, const char *library) {
+    const char *foreign = foreign_libc(program);
+    if (foreign != NULL) {
+        complain("%s: its C library is %s, it runs without the shim", program, foreign);
+        return true;
     }
-    free(preload);
+    char *list = library_preload(library, getenv("LD_PRELOAD"));
+    bool set = list != NULL && setenv("LD_PRELOAD", list, 1) == 0;
+    free(list);
+    if (!set)
+        complain("%s", strerror(errno));
+    return set;
+}
+
+static int become(char **program, const char *library, const struct settings *settings) {
+    if (!preload(program[0], library))
+        return 125;
     for (int i = 0; i < SETTINGS_VARIABLES; i++) {
         if (settings->variables[i].value != NULL)
             setenv(settings->variables[i].variable, settings->variables[i].value, 1);
