@@ -13,6 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// Of the line, as docs/machine-readable.md describes it: raised where what a key says changes, or
+// one goes, not where keys are added.
+#define REPORT_FORM "1"
+
 // No stdio: it may be in use where the signal comes.
 struct line {
     char text[400];
@@ -46,7 +50,7 @@ void report_write(void) {
     struct line line = {.length = 0};
     add_text(&line, "grpcforkshim[");
     add_number(&line, (uint64_t)syscall(SYS_getpid));
-    add_text(&line, "]: report: grpc=");
+    add_text(&line, "]: report: form=" REPORT_FORM " grpc=");
     add_text(&line, states[atomic_load(&process_record.state)]);
     add_text(&line, " generation=");
     add_number(&line, atomic_load(&process_record.generation));

@@ -1,6 +1,6 @@
 // The counters as one line of text, where the log goes:
 //
-//   grpcforkshim[PID]: report: grpc=protected generation=0 forks=1 children_using_grpc=1 ...
+//   grpcforkshim[PID]: report: form=1 grpc=protected generation=0 forks=1 children_using_grpc=1 ...
 //
 // at the end of a process (GRPCFORKSHIM_REPORT) and on a signal (GRPCFORKSHIM_REPORT_SIGNAL).
 #ifndef GRPCFORKSHIM_REPORT_REPORT_H

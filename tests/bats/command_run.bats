@@ -123,7 +123,7 @@ setup() {
 GRPCFORKSHIM_LOG_LEVEL=debug
 GRPCFORKSHIM_REPORT=all
 GRPCFORKSHIM_REPORT_SIGNAL=USR2"
-    run grep -c 'report: grpc=none' log
+    run grep -c 'report: form=1 grpc=none' log
     refute_output 0
     run bare 60 "$grpcforkshim" run --report sh -c 'echo $GRPCFORKSHIM_REPORT'
     assert_output 1

@@ -181,7 +181,7 @@ assert_counters() { # KIND
     await_workers 1
     in_container systemctl stop legacy.service
     grep -q 'protecting gRPC' "$CONTAINER_SHARED/shim 100%.log"
-    grep -q 'report: grpc=protected generation=0 forks=1 children_using_grpc=1' "$CONTAINER_SHARED/shim 100%.log"
+    grep -q 'report: form=1 grpc=protected generation=0 forks=1 children_using_grpc=1' "$CONTAINER_SHARED/shim 100%.log"
 }
 
 @test "An LD_PRELOAD that the unit or a drop-in sets is kept, and writing twice changes nothing" {

@@ -22,7 +22,7 @@ setup() {
 
 # The reports in the log, without pids; sorted, since parent and child end in any order.
 reports() {
-    sed -n 's/^grpcforkshim\[[0-9]*\]: report: //p' "$log" | sort
+    sed -n 's/^grpcforkshim\[[0-9]*\]: report: form=1 //p' "$log" | sort
 }
 
 handles() { # PID SIGNAL
@@ -155,7 +155,7 @@ form() { # FORM
         lines_before=$(wc -l <"$log")
         [[ $lines_before -lt 5 ]] || break
     done
-    run grep -cE '^grpcforkshim\[[0-9]+\]: report: grpc=(none|protected) generation=0 forks=[0-9]+ children_using_grpc=[0-9]+ descriptors_closed=0 channels_rebuilt=0 calls_cancelled=0$' "$log"
+    run grep -cE '^grpcforkshim\[[0-9]+\]: report: form=1 grpc=(none|protected) generation=0 forks=[0-9]+ children_using_grpc=[0-9]+ descriptors_closed=0 channels_rebuilt=0 calls_cancelled=0$' "$log"
     assert_output "$lines_before"
     [[ $lines_before -ge 5 ]] || fail "only $lines_before reports"
     # They grow.

@@ -159,6 +159,6 @@ calls_with_each_wheel() { # SAMPLE
     GRPCFORKSHIM_REPORT=1 run preloaded 120 "$(python_with debian)" "$(python_sample global_channel)" "$SERVER_ADDRESS"
     assert_success
     run cat "$BATS_TEST_TMPDIR/stderr"
-    assert_line --partial 'report: grpc=protected generation=0 forks=1 children_using_grpc=1 '
-    assert_line --regexp 'report: grpc=protected generation=1 forks=0 children_using_grpc=0 descriptors_closed=[1-9][0-9]* channels_rebuilt=1 calls_cancelled=0'
+    assert_line --partial 'report: form=1 grpc=protected generation=0 forks=1 children_using_grpc=1 '
+    assert_line --regexp 'report: form=1 grpc=protected generation=1 forks=0 children_using_grpc=0 descriptors_closed=[1-9][0-9]* channels_rebuilt=1 calls_cancelled=0'
 }
