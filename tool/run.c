@@ -19,31 +19,28 @@ static const char help[] =
 
 // Another C library's loader may do anything with the shim: musl's ends the program before it has
 // begun (docs/containers.md). So such a program gets none.
-static const char *foreign_libc(const char *program) {
+static bool is_foreign(const char *program) {
     char *path = inspect_find_command(program);
     struct elf_file *file = path != NULL ? elf_file_open(path) : NULL;
     const char *name = file != NULL && file->interpreter != NULL ? c_library_foreign(file) : NULL;
     elf_file_close(file);
     free(path);
-    return name;
+    if (name != NULL)
+        complain("%s: its C library is %s, it runs without the shim", program, name);
+    return name != NULL;
 }
 
-static bool preload(const char *program, const char *library) {
-    const char *foreign = foreign_libc(program);
-    if (foreign != NULL) {
-        complain("%s: its C library is %s, it runs without the shim", program, foreign);
-        return true;
-    }
-    char *list = library_preload(library, getenv("LD_PRELOAD"));
-    bool set = list != NULL && setenv("LD_PRELOAD", list, 1) == 0;
-    free(list);
-    if (!set)
+static bool put_into_environment(const char *library) {
+    char *preload = library_preload(library, getenv("LD_PRELOAD"));
+    bool put = preload != NULL && setenv("LD_PRELOAD", preload, 1) == 0;
+    if (!put)
         complain("%s", strerror(errno));
-    return set;
+    free(preload);
+    return put;
 }
 
 static int become(char **program, const char *library, const struct settings *settings) {
-    if (!preload(program[0], library))
+    if (!is_foreign(program[0]) && !put_into_environment(library))
         return 125;
     for (int i = 0; i < SETTINGS_VARIABLES; i++) {
         if (settings->variables[i].value != NULL)
