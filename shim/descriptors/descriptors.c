@@ -1,5 +1,6 @@
 #include "descriptors/descriptors.h"
 
+#include "base/file_status.h"
 #include "base/log.h"
 #include "process/record.h"
 #include "process/shared_memory.h"
@@ -98,12 +99,6 @@ static void clear_bit(int descriptor) {
     atomic_fetch_and(word_of(piece, descriptor), ~(UINT64_C(1) << (descriptor % 64)));
 }
 
-// The system call: what it fills is struct stat on the 64-bit architectures, and libc's function
-// carries a symbol version that older systems lack.
-static bool identify(int descriptor, struct stat *status) {
-    return syscall(SYS_fstat, descriptor, status) == 0;
-}
-
 // Between the system call that makes a descriptor and the line that remembers it, another thread
 // may fork. That window is small and was still met in 1 of 3,000 forks while connections came and
 // went. A lock would close it, held while fork() runs. Instead the child asks the parent, which
@@ -152,7 +147,7 @@ int descriptors_opening(void) {
 static struct kernel_object look_at(int descriptor) {
     struct kernel_object object = {.descriptor = -1};
     struct stat status;
-    if (descriptor >= 0 && descriptor < DESCRIPTORS_MAXIMUM && identify(descriptor, &status))
+    if (descriptor >= 0 && descriptor < DESCRIPTORS_MAXIMUM && file_status(descriptor, &status))
         object = (struct kernel_object){descriptor, status.st_mode, status.st_dev, status.st_ino};
     return object;
 }

@@ -1,6 +1,7 @@
 #include "locks/openssl.h"
 
 #include "base/compiler.h"
+#include "base/file_status.h"
 #include "base/log.h"
 #include "loader/image_list.h"
 
@@ -189,7 +190,7 @@ void openssl_find(void) {
 static bool is_only_thread(void) {
     struct stat threads;
     int saved_errno = errno;
-    bool is_only = stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 2 + 1;
+    bool is_only = file_status_at("/proc/self/task", &threads) && threads.st_nlink == 2 + 1;
     errno = saved_errno;
     return is_only;
 }

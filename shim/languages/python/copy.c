@@ -1,5 +1,6 @@
 #include "languages/python/copy.h"
 
+#include "base/file_status.h"
 #include "languages/python/interpreter.h"
 
 #include <fcntl.h>
@@ -86,6 +87,6 @@ PyObject *python_disguise(PyObject *self, PyObject *arguments) {
     (void)self;
     int descriptor = (int)python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 0));
     bool hide = python->PyLong_AsLong(python->PyTuple_GetItem(arguments, 1)) != 0;
-    bool done = fstat(descriptor, &file) == 0 && disguise_all(&file, hide) > 0;
+    bool done = file_status(descriptor, &file) && disguise_all(&file, hide) > 0;
     return python->PyBool_FromLong(done);
 }
