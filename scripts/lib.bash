@@ -39,3 +39,9 @@ use_programs() {
 result_of_test() { # LOG
     tail -n 2 "$1" | sed -n '/^[0-9]* skipped$/h; /^[0-9]* passed/{G; s/\n\(.\)/, \1/; s/\n$//; p}'
 }
+
+# Prints the versions of glibc's symbols that a program or library needs and glibc 2.17 does not have.
+newer_than_old_glibc() { # FILE
+    LC_ALL=C readelf --wide --version-info "$1" | sed -n 's/.* Name: \(GLIBC_[^ ]*\).*/\1/p' | sort -Vu |
+        sed '/^GLIBC_2\.\([0-9]\|1[0-7]\)\(\.[0-9]*\)*$/d'
+}

@@ -1,0 +1,33 @@
+# The packages that scripts/package builds, each built once in a run of the tests.
+#
+#   built_packages KIND        prints the paths of what `scripts/package --KIND` made, one a line
+#   packages_log KIND          prints what it said
+#   needed_libraries FILE      prints the names of the libraries that a program or library needs
+#
+# shellcheck shell=bash
+
+# shellcheck source=scripts/lib.bash
+source "${BASH_SOURCE[0]%/*}/../../scripts/lib.bash"
+
+built_packages() { # KIND
+    local directory=$HARNESS_RUN_DIRECTORY/packages/$1
+    mkdir -p "$directory"
+    (
+        flock 9
+        [[ ! -e $directory/.list ]] || exit 0
+        "$ROOT/scripts/package" "--$1" --output "$directory" >"$directory/.made" && mv "$directory/.made" "$directory/.list"
+    ) 9>"$directory.lock" 2>"$directory.log" || {
+        cat "$directory.log" >&2
+        harness_die "there is no package: $1"
+        return 1
+    }
+    cat "$directory/.list"
+}
+
+packages_log() { # KIND
+    cat "$HARNESS_RUN_DIRECTORY/packages/$1.log"
+}
+
+needed_libraries() { # FILE
+    LC_ALL=C readelf --wide --dynamic "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^ld-linux'
+}
