@@ -1,5 +1,6 @@
 #include "inspect.h"
 
+#include "by_name.h"
 #include "c_library.h"
 #include "contract.h"
 #include "elf_file.h"
@@ -127,12 +128,14 @@ static bool read_beginning(char *line, size_t size, const char *path) {
     return length > 0;
 }
 
-// The interpreter that the first line of a script names (execve(2)), or NULL. Without a slash it is
-// one that env(1) would not find.
+// The interpreter that the first line of a script names (execve(2)); the usual one where it names
+// none; or NULL. Without a slash it is one that env(1) would not find.
 static char *interpreter_of(const char *path) {
     char line[500], *relative = NULL;
-    if (!read_beginning(line, sizeof(line), path) || strncmp(line, "#!", 2) != 0)
+    if (!read_beginning(line, sizeof(line), path))
         return NULL;
+    if (strncmp(line, "#!", 2) != 0)
+        return interpreter_by_name(path);
     char *interpreter = line + 2 + strspn(line + 2, " \t");
     interpreter[strcspn(interpreter, "\n")] = '\0';
     char *arguments = interpreter + strcspn(interpreter, " \t");
