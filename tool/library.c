@@ -29,28 +29,44 @@ static char *find(const char *given) {
     char *path = find_beside("shim");
     if (path == NULL)
         path = find_beside(LIBRARY_DIRECTORY);
-    return path != NULL ? path
-                        : realpath(LIBRARY_PREFIX "/" LIBRARY_DIRECTORY "/" LIBRARY_NAME, NULL);
+#ifdef LIBRARY_INSTALLED
+    if (path == NULL)
+        path = realpath(LIBRARY_INSTALLED "/" LIBRARY_NAME, NULL);
+#endif
+    return path;
 }
 
-char *library_path(const char *given) {
+char *library_find(const char *given) {
     char *path = find(given);
-    if (path == NULL || access(path, R_OK) != 0) {
-        complain("%s: %s", given != NULL ? given : LIBRARY_NAME, strerror(errno));
-    } else if (strpbrk(path, ": \t\n") != NULL) {
-        complain("%s: the loader takes a colon or a space for the end of a name", path);
-    } else {
+    if (path != NULL && access(path, R_OK) == 0)
         return path;
-    }
+    complain("%s: %s", given != NULL ? given : LIBRARY_NAME, strerror(errno));
     free(path);
     return NULL;
 }
 
-// ld.so(8): the names are separated by colons or spaces.
-static bool is_in(const char *list, const char *name) {
+// What the loader takes for the end of a name in LD_PRELOAD; the lines of a drop-in end, too.
+static bool has_separator(const char *path) {
+    return strpbrk(path, ": \t\n") != NULL;
+}
+
+char *library_path(const char *given) {
+    char *path = library_find(given);
+    if (path == NULL || !has_separator(path))
+        return path;
+    complain("%s: the loader takes a colon or a space for the end of a name", path);
+    free(path);
+    return NULL;
+}
+
+// ld.so(8).
+#define BETWEEN_NAMES ": "
+#define BETWEEN_DIRECTORIES ":;"
+
+static bool is_in(const char *list, const char *name, const char *separators) {
     size_t length = strlen(name);
     for (const char *at = list; *at != '\0';) {
-        size_t part = strcspn(at, ": ");
+        size_t part = strcspn(at, separators);
         if (part == length && strncmp(at, name, length) == 0)
             return true;
         at += part + (at[part] != '\0');
@@ -58,11 +74,41 @@ static bool is_in(const char *list, const char *name) {
     return false;
 }
 
-char *library_preload(const char *library, const char *present) {
+static char *in_front(const char *name, const char *list, const char *separators) {
     char *result = NULL;
-    if (present == NULL || *present == '\0')
-        return strdup(library);
-    if (is_in(present, library))
-        return strdup(present);
-    return asprintf(&result, "%s:%s", library, present) >= 0 ? result : NULL;
+    if (list == NULL || *list == '\0')
+        return strdup(name);
+    if (is_in(list, name, separators))
+        return strdup(list);
+    return asprintf(&result, "%s:%s", name, list) >= 0 ? result : NULL;
+}
+
+char *library_preload(const char *library, const char *present) {
+    return in_front(library, present, BETWEEN_NAMES);
+}
+
+static bool put_in_front(const char *name, const char *variable, const char *separators) {
+    char *list = in_front(name, getenv(variable), separators);
+    bool put = list != NULL && setenv(variable, list, 1) == 0;
+    if (!put)
+        complain("%s", strerror(errno));
+    free(list);
+    return put;
+}
+
+bool library_put_into_environment(const char *library) {
+    if (!has_separator(library))
+        return put_in_front(library, "LD_PRELOAD", BETWEEN_NAMES);
+    const char *name = strrchr(library, '/');
+    char *directory = strndup(library, (size_t)(name - library));
+    bool put = false;
+    if (directory == NULL)
+        complain("%s", strerror(errno));
+    else if (strpbrk(directory, BETWEEN_DIRECTORIES) != NULL)
+        complain("%s: the loader takes a colon or a semicolon for the end of a directory", library);
+    else
+        put = put_in_front(directory, "LD_LIBRARY_PATH", BETWEEN_DIRECTORIES) &&
+              put_in_front(name + 1, "LD_PRELOAD", BETWEEN_NAMES);
+    free(directory);
+    return put;
 }

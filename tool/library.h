@@ -5,11 +5,20 @@
 #include <stdbool.h>
 
 // The library that was installed or built with this command, or `given`. NULL, after a message,
-// where it can't be read or preloaded. The caller frees it.
+// where it can't be read. The caller frees it.
+char *library_find(const char *given);
+
+// The same, and NULL, after a message, also where its path can't stand in LD_PRELOAD.
 char *library_path(const char *given);
 
 // The value of LD_PRELOAD that has the library in front of what `present` (or NULL) has. The caller
 // frees it.
 char *library_preload(const char *library, const char *present);
+
+// Puts the library in front of what this process's environment has preloaded. A path with a space,
+// which can't stand in LD_PRELOAD, is taken apart: its directory goes in front of LD_LIBRARY_PATH,
+// where it can, and there is nothing else in it. False, after a message, where that is not
+// possible.
+bool library_put_into_environment(const char *library);
 
 #endif

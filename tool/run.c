@@ -30,17 +30,8 @@ static bool is_foreign(const char *program) {
     return name != NULL;
 }
 
-static bool put_into_environment(const char *library) {
-    char *preload = library_preload(library, getenv("LD_PRELOAD"));
-    bool put = preload != NULL && setenv("LD_PRELOAD", preload, 1) == 0;
-    if (!put)
-        complain("%s", strerror(errno));
-    free(preload);
-    return put;
-}
-
 static int become(char **program, const char *library, const struct settings *settings) {
-    if (!is_foreign(program[0]) && !put_into_environment(library))
+    if (!is_foreign(program[0]) && !library_put_into_environment(library))
         return 125;
     for (int i = 0; i < SETTINGS_VARIABLES; i++) {
         if (settings->variables[i].value != NULL)
@@ -69,7 +60,7 @@ int command_run(int count, char **arguments) {
         fputs(help, stderr);
         return STATUS_USAGE;
     }
-    char *library = library_path(settings.library);
+    char *library = library_find(settings.library);
     int status = library != NULL ? become(arguments + optind, library, &settings) : 125;
     free(library);
     return status;

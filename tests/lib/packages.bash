@@ -14,14 +14,14 @@ built_packages() { # KIND
     mkdir -p "$directory"
     (
         flock 9
-        [[ ! -e $directory/.list ]] || exit 0
-        "$ROOT/scripts/package" "--$1" --output "$directory" >"$directory/.made" && mv "$directory/.made" "$directory/.list"
-    ) 9>"$directory.lock" 2>"$directory.log" || {
-        cat "$directory.log" >&2
-        harness_die "there is no package: $1"
-        return 1
-    }
-    cat "$directory/.list"
+        [[ ! -e $directory.list ]] || exit 0
+        "$ROOT/scripts/package" "--$1" --output "$directory" >"$directory.made" 2>"$directory.log" || {
+            cat "$directory.log" >&2
+            exit 1
+        }
+        mv "$directory.made" "$directory.list"
+    ) 9>"$directory.lock" || harness_die "there is no package: $1" || return
+    cat "$directory.list"
 }
 
 packages_log() { # KIND
