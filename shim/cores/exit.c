@@ -4,33 +4,80 @@
 #include "cores/snapshot.h"
 #include "cores/state.h"
 #include "cores/static_images.h"
-#include "life/fork.h"
+#include "loader/image.h"
 #include "process/identity.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct registration {
     void (*destructor)(void *);
     void *object;
+    const void *image; // of one that was made at loading: it counts if that is protected at the end
     uint32_t generation;
 };
 
+// The images with a part of gRPC's core that were seen to run constructors. Some of them come
+// before this library's constructor, so before any is looked for.
+#define CORES_MAXIMUM 8
+static struct {
+    _Atomic(const void *) handle;
+    uintptr_t start, end;
+} cores[CORES_MAXIMUM];
+
+static size_t find_core(const void *handle) {
+    size_t i = 0;
+    while (i < CORES_MAXIMUM && atomic_load(&cores[i].handle) != handle)
+        i++;
+    return i;
+}
+
+void exit_core_loaded(const void *handle, const struct image *image) {
+    static _Atomic size_t count;
+    size_t i;
+    if (find_core(handle) < CORES_MAXIMUM || (i = atomic_fetch_add(&count, 1)) >= CORES_MAXIMUM)
+        return;
+    cores[i].start = image->start;
+    cores[i].end = image->end;
+    // Last: whoever finds the handle reads the range.
+    atomic_store(&cores[i].handle, handle);
+}
+
+// Whether the handle is that of a part of gRPC's core, and the destructor code of that part.
+static bool is_core_code(const void *handle, uintptr_t destructor) {
+    size_t i = find_core(handle);
+    return i < CORES_MAXIMUM && destructor >= cores[i].start && destructor < cores[i].end;
+}
+
 static void run(void *context) {
     const struct registration *registration = context;
+    const void *image = registration->image;
     identity_notice_child();
-    if (registration->generation == current_generation())
+    if (registration->generation == current_generation() ||
+        (image != NULL && !(grpc_is_protected() && snapshot_covers(image))))
         registration->destructor(registration->object);
 }
 
-void exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
-    // What gRPC's constructors register when it is loaded is every process's: see the header.
-    bool is_ours = grpc_is_protected() && snapshot_covers(image);
-    if (!is_ours && !static_images_cover(image))
-        return;
+static void bind(void (**destructor)(void *), void **object, const void *image) {
     struct registration *registration = malloc(sizeof(*registration));
     if (registration == NULL)
         return;
-    *registration = (struct registration){*destructor, *object, current_generation()};
+    *registration = (struct registration){*destructor, *object, image, current_generation()};
     *destructor = run;
     *object = registration;
+}
+
+bool exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
+    uintptr_t code = (uintptr_t)*destructor;
+    bool in_use = grpc_is_protected() && snapshot_covers(image);
+    if (in_use || static_images_cover(image)) {
+        if (current_generation() > 0 &&
+            (snapshot_covers((void *)code) || static_images_cover((void *)code)))
+            return false;
+        bind(destructor, object, NULL);
+    } else if (is_core_code(image, code)) {
+        bind(destructor, object, image);
+    }
+    return true;
 }

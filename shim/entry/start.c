@@ -82,7 +82,8 @@ NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *obje
     // Called when a library written in C++ is loaded, as gRPC is.
     fork_register_handlers();
     finding_library_loaded(image);
-    exit_bind_to_process(&destructor, &object, image);
+    if (!exit_bind_to_process(&destructor, &object, image))
+        return 0;
     return libc_function(__cxa_atexit)(destructor, object, image);
 }
 

@@ -18,6 +18,13 @@
 // needed; the others may be part of it.
 static const char *const companion_symbols[] = {"gpr_mu_lock", "address_sorting_init"};
 
+bool attach_is_part(const struct image *image) {
+    bool is_part = image_symbol(image, CORE_SYMBOL) != NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols) && !is_part; i++)
+        is_part = image_symbol(image, companion_symbols[i]) != NULL;
+    return is_part;
+}
+
 // Does something with each of gRPC's images; false where it fails.
 static bool with_images(const struct image *core, bool (*action)(const struct image *image)) {
     if (!action(core))

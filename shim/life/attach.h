@@ -14,6 +14,10 @@
 // The function by which a core is known, whatever its name and version.
 #define CORE_SYMBOL "grpc_init"
 
+// Whether the image is a core, or one of the libraries that belong to one, by what it defines. Any
+// thread; takes no lock.
+bool attach_is_part(const struct image *image);
+
 // Keeps gRPC's images loaded to the end of the process. Takes the loader's lock, which a thread
 // holds while it runs a constructor, and that thread may be waiting for a lock of ours: none of
 // them may be held. Does nothing where there is no gRPC.

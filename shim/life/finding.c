@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/configuration.h"
 #include "cores/detection.h"
+#include "cores/exit.h"
 #include "cores/functions.h"
 #include "cores/state.h"
 #include "cores/static_images.h"
@@ -118,17 +119,26 @@ static bool is_of_library(const struct image *image, void *context) {
     return image_contains(image, (uintptr_t)library->handle);
 }
 
+static void look_at(const struct image *image) {
+    STEPS_RUN(library_loaded, image)
+    if (state_of_grpc() == STATE_NOT_FOUND && image_symbol(image, CORE_SYMBOL) != NULL)
+        find();
+}
+
+// What the program is linked with comes before this library's constructor: its destructors alone
+// can't wait to be looked at.
 void finding_library_loaded(const void *handle) {
     if (likely(handle == atomic_load_explicit(&last_library, memory_order_relaxed)) ||
-        !atomic_load(&watching) || handle == NULL || work_is_mine())
+        handle == NULL || work_is_mine() || configuration()->disabled)
         return;
     int saved_errno = errno;
     struct library library = {.handle = handle};
     atomic_store(&last_library, handle);
     if (image_visit(is_of_library, &library)) {
-        STEPS_RUN(library_loaded, &library.image)
-        if (state_of_grpc() == STATE_NOT_FOUND && image_symbol(&library.image, CORE_SYMBOL) != NULL)
-            find();
+        if (attach_is_part(&library.image))
+            exit_core_loaded(handle, &library.image);
+        if (atomic_load(&watching))
+            look_at(&library.image);
     }
     errno = saved_errno;
 }
@@ -139,6 +149,7 @@ void finding_begin(void) {
     if (configuration()->disabled)
         return;
     atomic_store(&watching, true);
+    atomic_store(&last_library, NULL);
     if (image_defining(CORE_SYMBOL, &core)) {
         fork_register_handlers();
         find();

@@ -103,6 +103,14 @@ nothing_changes() { # SUBJECT
     assert_stderr_empty
 }
 
+@test "A thread of a child's may use gRPC when exit() has destroyed the objects of static storage" {
+    # What was destroyed does not look sound by chance.
+    GRPC_ENABLE_FORK_SUPPORT=1 MALLOC_PERTURB_=165 \
+        works_preloaded "$(sample late_thread)" "$SERVER_ADDRESS" "$(sample client_plugin.so)"
+    assert_line 'child thread ended'
+    assert_line 'child exit 0'
+}
+
 # --- linked at an address of its own ------------------------------------------------------------
 
 # As prelink did it, and as some build systems do: the image's header is not where it is loaded to.

@@ -1,4 +1,7 @@
 #!/usr/bin/env bats
+# bats runs every test in a subshell, and sets status and output there.
+# shellcheck disable=SC2030,SC2031
+#
 # What happens with a gRPC that the shim has never seen: it is protected if all that the shim takes
 # for granted holds, and left alone with one line that says what does not. tests/samples/unknown has
 # the libraries.
@@ -44,6 +47,40 @@ runs_as_without() { # REASON
     assert_line 'child channel own'
     assert_line 'grandchild channel own'
     assert_stderr_empty
+}
+
+destroyed() { # WHAT...
+    local what
+    for what in "$@"; do
+        grep -cx "destroyed $what" <<<"$output"
+    done
+}
+
+@test "Without the shim each process destroys at its end what gRPC has in static storage" {
+    run bare 60 "$(sample unknown_client)" "$(sample librpc_statics.so)"
+    assert_success
+    run destroyed loaded 'loaded foreign' used 'used foreign'
+    assert_output $'3\n3\n3\n3'
+}
+
+# What is not gRPC's own code does something for the program: that of std::ios_base::Init writes what
+# std::cout holds.
+@test "Only the process that loaded gRPC destroys what gRPC has in static storage" {
+    client statics
+    assert_line 'grandchild channel own'
+    assert_stderr_empty
+    # The parent alone, after it reported for the second time.
+    run awk '/^parent channel own$/ { reports++ } /^destroyed (loaded|used)$/ { print reports, $2 }' <<<"$output"
+    assert_output $'2 used\n2 loaded'
+}
+
+@test "Nor does a child destroy it where gRPC was loaded before the shim's constructor ran" {
+    HARNESS_PRELOAD_LAST=${HARNESS_PRELOAD_LAST:+$HARNESS_PRELOAD_LAST:}$(sample librpc_statics.so) \
+        client statics
+    assert_line 'grandchild channel own'
+    assert_stderr_empty
+    run destroyed loaded 'loaded foreign' used 'used foreign'
+    assert_output $'1\n3\n1\n3'
 }
 
 @test "A gRPC inside of a library that has something else to do, too, is left alone" {

@@ -8,6 +8,7 @@
 //   STATE_UNIQUE     part of its state is a variable of which the process has one, in the library
 //                    that was loaded first
 //   LACKING          a function is missing
+//   STATICS          it has objects of static storage that are destroyed at the end of a process
 //   PART             it is the other half of a gRPC in two libraries; SPLIT is the first one
 
 #include <stdint.h>
@@ -52,6 +53,34 @@ int plugin_start(void) {
 }
 #endif
 
+#if defined(STATICS)
+#include "destroy.h"
+
+// What a compiler makes of C++.
+extern int __cxa_atexit(void (*destructor)(void *), void *object, void *image);
+extern char __dso_handle[] __attribute__((visibility("hidden")));
+
+static void destroy(void *what) {
+    unknown_destroy(what);
+}
+
+__attribute__((constructor)) static void construct(void) {
+    __cxa_atexit(destroy, "loaded", __dso_handle);
+    __cxa_atexit(unknown_destroy, "loaded foreign", __dso_handle);
+}
+
+static void construct_at_first_use(void) {
+    static int constructed;
+    if (constructed++ == 0) {
+        __cxa_atexit(destroy, "used", __dso_handle);
+        __cxa_atexit(unknown_destroy, "used foreign", __dso_handle);
+    }
+}
+#else
+static void construct_at_first_use(void) {
+}
+#endif
+
 // Initialised twice it does what gRPC would do with locks of threads that are not there.
 static int threads;
 
@@ -62,6 +91,7 @@ void grpc_init(void) {
     }
 #endif
     INITIALISED++;
+    construct_at_first_use();
 }
 
 void grpc_shutdown(void) {

@@ -56,10 +56,10 @@ int main(int argc, char **argv) {
         pid_t grandchild = fork();
         if (grandchild == 0) {
             report("grandchild", channel);
-            _exit(0);
+            exit(0);
         }
         int status = 1;
-        _exit(waitpid(grandchild, &status, 0) == grandchild && status == 0 ? 0 : 1);
+        exit(waitpid(grandchild, &status, 0) == grandchild && status == 0 ? 0 : 1);
     }
     int status = 1;
     if (child < 0 || waitpid(child, &status, 0) != child) {
