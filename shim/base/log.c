@@ -29,6 +29,9 @@ void log_configure(enum log_level level, const char *file) {
         length = strlen(path);
     snprintf(path + length, sizeof(path) - length, "%s%s", length > 0 ? "/" : "", file);
     configured_file = strdup(path);
+    if (configured_file == NULL)
+        log_write(LOG_ERROR, "can't keep the name of the log file, out of memory, the log goes "
+                             "to standard error");
 }
 
 bool log_enabled(enum log_level level) {

@@ -30,8 +30,20 @@ void detection_unprotected(const char *what, const char *why) {
 
 void detection_found(const char *path, const char *why) {
     char *text = NULL;
-    if (atomic_load(&found) == NULL && asprintf(&text, UNPROTECTED_FORMAT, name_of(path), why) > 0)
+    if (atomic_load(&found) != NULL)
+        return;
+    if (asprintf(&text, UNPROTECTED_FORMAT, name_of(path), why) > 0)
         atomic_store(&found, text);
+    else
+        atomic_store(&found, "a gRPC is not protected, out of memory, forked children get it as "
+                             "without the shim");
+}
+
+// The text stays: a thread that forks may be writing it.
+void detection_withdraw(const char *path) {
+    const char *text = atomic_load(&found);
+    if (text != NULL && strstr(text, name_of(path)) != NULL)
+        atomic_store(&found, NULL);
 }
 
 // src/core/lib/iomgr/timer_manager.cc, executor.cc; src/core/lib/event_engine/thread_pool; the

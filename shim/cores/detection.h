@@ -17,4 +17,7 @@ void detection_report(void);
 // Says why gRPC is not protected; whichever of the two comes first is the only one. Any thread.
 void detection_unprotected(const char *what, const char *why);
 
+// What was said of the image does not hold any more: it could be protected later.
+void detection_withdraw(const char *path);
+
 #endif

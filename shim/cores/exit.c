@@ -1,6 +1,7 @@
 #include "cores/exit.h"
 
 #include "base/generation.h"
+#include "base/record_memory.h"
 #include "cores/snapshot.h"
 #include "cores/state.h"
 #include "cores/static_images.h"
@@ -9,7 +10,6 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 struct registration {
     void (*destructor)(void *);
@@ -60,9 +60,11 @@ static void run(void *context) {
 }
 
 static void bind(void (**destructor)(void *), void **object, const void *image) {
-    struct registration *registration = malloc(sizeof(*registration));
-    if (registration == NULL)
+    struct registration *registration = record_allocate(sizeof(*registration));
+    if (registration == NULL) {
+        RECORD_LOST("a destructor of gRPC's");
         return;
+    }
     *registration = (struct registration){*destructor, *object, image, current_generation()};
     *destructor = run;
     *object = registration;

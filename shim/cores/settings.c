@@ -1,6 +1,7 @@
 #include "cores/settings.h"
 
 #include "base/lock.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 
 #include <stdatomic.h>
@@ -53,9 +54,13 @@ void settings_record_tracer(const char *name, int enabled) {
     size_t place = 0;
     while (tracers != NULL && place < count && !is_called(&tracers[place], name))
         place++;
-    char *copy = tracers != NULL && place == count && count < TRACERS_MAXIMUM ? strdup(name) : NULL;
+    char *copy = tracers != NULL && place == count && count < TRACERS_MAXIMUM
+                     ? record_copy_text(name)
+                     : NULL;
     if (place < count) {
         atomic_store(&tracers[place].enabled, enabled);
+    } else if (count < TRACERS_MAXIMUM && copy == NULL) {
+        RECORD_LOST("a tracer");
     } else if (copy != NULL) {
         tracers[place].name = copy;
         atomic_store(&tracers[place].enabled, enabled);

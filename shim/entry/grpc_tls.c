@@ -1,9 +1,10 @@
 // What TLS and ALTS credentials are made of, and caches of TLS sessions.
+#include "base/record_memory.h"
 #include "cores/state.h"
 #include "entry/make.h"
 #include "life/first_use.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define OPTIONS OBJECT_TLS_OPTIONS
 #define PROVIDER OBJECT_TLS_PROVIDER
@@ -62,11 +63,11 @@ void wrapped_grpc_tls_certificate_provider_release(grpc_tls_certificate_provider
 static grpc_tls_certificate_verifier *
 create_external(grpc_tls_certificate_verifier_external *external) {
     if (external->destruct == NULL) {
-        grpc_tls_certificate_verifier_external *kept = malloc(sizeof(*kept));
+        grpc_tls_certificate_verifier_external *kept = record_allocate(sizeof(*kept));
         if (kept == NULL)
-            return NULL;
-        *kept = *external;
-        external = kept;
+            RECORD_LOST("a certificate verifier");
+        else
+            external = memcpy(kept, external, sizeof(*kept));
     }
     return grpc.grpc_tls_certificate_verifier_external_create(external);
 }

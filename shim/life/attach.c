@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "base/record_memory.h"
 #include "cores/assumptions.h"
 #include "cores/functions.h"
 #include "cores/snapshot.h"
@@ -10,6 +11,7 @@
 #include "loader/loader.h"
 #include "locks/abseil.h"
 #include "locks/openssl.h"
+#include "objects/registry.h"
 
 #include <stddef.h>
 
@@ -98,6 +100,8 @@ const char *attach_prepare(const struct image *core) {
     const char *why = assumptions_about_image(core);
     if (why != NULL)
         return why;
+    if (!record_memory_start() || !registry_start())
+        return "out of memory";
     snapshot_begin();
     if (!with_images(core, snapshot_add_image) || !snapshot_prepare())
         return "its data can't be copied";

@@ -39,6 +39,7 @@ static const char *prepare_for(const struct image *core) {
     const char *why = attach_prepare(core);
     if (why != NULL)
         return why;
+    detection_withdraw(core->path);
     (void)libc_function(_Fork); // bound before a signal handler calls it
     page_make();
     STEPS_RUN(found)

@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/generation.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "cores/state.h"
 #include "descriptors/descriptors.h"
 #include "life/order.h"
@@ -55,7 +56,13 @@ void fork_register_handlers(void) {
     if (likely(atomic_load(&registered)) || atomic_exchange(&registered, true))
         return;
     identity_begin(grpc_is_followed, become_unseen_child);
-    pthread_atfork(prepare, parent, child);
+    if (pthread_atfork(prepare, parent, child) == 0)
+        return;
+    static bool said;
+    log_once(said, LOG_ERROR,
+             "can't register at-fork handlers, out of memory, a child keeps what gRPC has open "
+             "until its first call");
+    atomic_store(&registered, false); // another occasion may come
 }
 
 // --- _Fork() -----------------------------------------------------------------------------------

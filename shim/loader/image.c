@@ -1,5 +1,6 @@
 #include "loader/image.h"
 
+#include "base/record_memory.h"
 #include "loader/relocation.h"
 #include "process/page.h"
 
@@ -275,7 +276,7 @@ bool image_patch_slot(const struct image *image, void **slot, void *value) {
 }
 
 struct image *image_copy(const struct image *image) {
-    struct image *copy = malloc(sizeof(*copy));
+    struct image *copy = record_allocate(sizeof(*copy));
     if (copy != NULL)
         *copy = *image;
     return copy;

@@ -86,8 +86,8 @@ bool image_patch_slot(const struct image *image, void **slot, void *value);
 // inline namespaces carry versions. Takes no lock.
 void *image_symbol_like(const struct image *image, const char *beginning, const char *part);
 
-// A copy of a description on the heap, which is the caller's; NULL where memory is lacking. Any
-// thread.
+// A copy of a description, which is the caller's to free by record_free; NULL where memory is
+// lacking. Any thread.
 struct image *image_copy(const struct image *image);
 
 // Whether a symbol's name begins like this. A call of strncmp(3) takes more than the few characters

@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/snapshot.h"
 #include "cores/static_images.h"
 #include "loader/image.h"
@@ -72,6 +73,22 @@ static size_t data_size(const struct image *image) {
     return image->writable_end - image->writable_start;
 }
 
+static void say_lacking(void) {
+    static bool said;
+    log_once(said, LOG_ERROR,
+             "can't follow abseil's locks, out of memory, a child may wait for one that was held "
+             "at its fork");
+}
+
+// There may be other reasons for there being none.
+static unsigned char *original_data(const struct image *image) {
+    errno = 0;
+    unsigned char *data = image_original_data(image);
+    if (data == NULL && errno == ENOMEM)
+        say_lacking();
+    return data;
+}
+
 static bool find_in(const struct image *image, void *context) {
     struct table *found = context;
     // Abseil inside of gRPC's own images is rewound with them.
@@ -83,14 +100,16 @@ static bool find_in(const struct image *image, void *context) {
     if (allocate == NULL) {
         bind_function(&allocate, image, "13LowLevelAlloc5AllocEm");
         if (allocate != NULL) {
-            probe = malloc(sizeof(*probe));
+            probe = record_allocate(sizeof(*probe));
             allocator = image_copy(image);
-            allocator_data = allocator != NULL ? image_original_data(image) : NULL;
+            allocator_data = allocator != NULL ? original_data(image) : NULL;
+            if (probe == NULL || allocator == NULL)
+                say_lacking();
         }
     }
     if (pool_data == NULL && image_symbol_like(image, "_ZN4absl", "RandenPool") != NULL) {
         pool = image_copy(image);
-        pool_data = pool != NULL ? image_original_data(image) : NULL;
+        pool_data = pool != NULL ? original_data(image) : NULL;
     }
     found->images[found->count++] = *image;
     found->size += data_size(image);
@@ -99,12 +118,16 @@ static bool find_in(const struct image *image, void *context) {
 
 void abseil_find(void) {
     struct table *found = calloc(1, sizeof(*found));
-    if (found == NULL)
+    if (found == NULL) {
+        say_lacking();
         return;
+    }
     image_visit(find_in, found);
-    struct table *whole = realloc(found, sizeof(*found) + found->size);
-    if (whole == NULL || whole->size == 0) {
-        free(whole != NULL ? whole : found);
+    struct table *whole = found->size > 0 ? realloc(found, sizeof(*found) + found->size) : NULL;
+    if (whole == NULL) {
+        if (found->size > 0)
+            say_lacking();
+        free(found);
         return;
     }
     memset(whole->copies, 0, whole->size);

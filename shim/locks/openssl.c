@@ -167,8 +167,13 @@ static bool note_library(const struct image *image, void *context) {
     if (!is_libcrypto(image) || is_noted(image))
         return false;
     struct libcrypto *library = calloc(1, sizeof(*library));
-    if (library == NULL)
+    if (library == NULL) {
+        static bool said;
+        log_once(said, LOG_ERROR,
+                 "can't follow OpenSSL's locks, out of memory, a child may wait for one that was "
+                 "held at its fork");
         return true;
+    }
     library->image = *image;
     image_visit_imports(image, note_import, library);
     if (is_known(library)) {

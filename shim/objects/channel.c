@@ -1,12 +1,10 @@
 #include "objects/channel.h"
 
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "objects/channel_arguments.h"
 #include "objects/revival.h"
 #include "report/counters.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 struct registered_call {
     struct object object;
@@ -31,20 +29,37 @@ struct channel {
 
 static const struct object_operations channel_operations, registered_call_operations;
 
-static char *copy_string(const char *string) {
-    return string != NULL ? strdup(string) : NULL;
+// False where memory is lacking.
+static bool copy_recipe(struct channel *channel, const struct channel_recipe *recipe) {
+    channel->constructor = recipe->constructor;
+    channel->target = record_copy_text(recipe->target);
+    channel->message = record_copy_text(recipe->message);
+    channel->status = recipe->status;
+    channel->arguments = channel_arguments_copy(recipe->arguments);
+    return (channel->target != NULL || recipe->target == NULL) &&
+           (channel->message != NULL || recipe->message == NULL) &&
+           (channel->arguments != NULL || recipe->arguments == NULL);
+}
+
+static void say_lost(void) {
+    static bool said;
+    log_once(said, LOG_ERROR,
+             "can't record how a channel was made, out of memory, calls of children on it fail");
 }
 
 grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *recipe) {
-    struct channel *channel = handle != NULL ? calloc(1, sizeof(*channel)) : NULL;
-    if (channel == NULL)
+    if (handle == NULL)
+        return NULL;
+    struct channel *channel = record_allocate_zeroed(sizeof(*channel));
+    if (channel == NULL) {
+        RECORD_LOST("a channel");
         return handle;
+    }
     object_initialise(&channel->object, &channel_operations, handle);
-    channel->constructor = recipe->constructor;
-    channel->target = copy_string(recipe->target);
-    channel->message = copy_string(recipe->message);
-    channel->status = recipe->status;
-    channel->arguments = channel_arguments_copy(recipe->arguments);
+    if (!copy_recipe(channel, recipe)) {
+        channel->constructor = CHANNEL_LOST;
+        say_lost();
+    }
     channel->inherited_credentials = recipe->credentials;
     if (recipe->credentials != NULL)
         channel->credentials = registry_acquire(OBJECT_CHANNEL_CREDENTIALS, recipe->credentials, 0);
@@ -80,8 +95,12 @@ static grpc_channel *make(const struct channel *channel, grpc_channel_credential
                          "belongs to the parent process since fork()");
     case CHANNEL_IN_PROCESS:
         return channel_make_parted();
+    case CHANNEL_LOST:
+        break;
     }
-    return make_lame(channel->target, "the channel can't be made again after fork()");
+    return make_lame(channel->target != NULL ? channel->target : "unknown",
+                     "the channel can't be made again after fork(): when it was made there was no "
+                     "memory to record how");
 }
 
 static void *build(struct object *object) {
@@ -114,12 +133,30 @@ static void dispose(struct object *object) {
     }
     channel_arguments_free(channel->arguments, object_is_inherited(object));
     object_unreference(channel->credentials);
-    free(channel->target);
-    free(channel->message);
+    record_free(channel->target);
+    record_free(channel->message);
 }
 
 static const struct object_operations channel_operations = {OBJECT_CHANNEL, build, destroy,
                                                             dispose};
+
+static struct registered_call *make_registered_call(struct object *channel, void *registered,
+                                                    const char *method, const char *host) {
+    struct registered_call *call = record_allocate_zeroed(sizeof(*call));
+    if (call == NULL) {
+        RECORD_LOST("a registered call");
+        return NULL;
+    }
+    object_initialise(&call->object, &registered_call_operations, registered);
+    call->channel = channel;
+    call->method = record_copy_text(method);
+    call->host = record_copy_text(host);
+    if ((call->method != NULL || method == NULL) && (call->host != NULL || host == NULL))
+        return call;
+    RECORD_LOST("a registered call");
+    object_unreference(&call->object);
+    return NULL;
+}
 
 void *channel_record_registered_call(const grpc_channel *channel_handle, void *registered,
                                      const char *method, const char *host) {
@@ -128,13 +165,9 @@ void *channel_record_registered_call(const grpc_channel *channel_handle, void *r
     if (channel == NULL || registered == NULL ||
         registry_find(OBJECT_REGISTERED_CALL, registered, 0) != NULL)
         return registered;
-    struct registered_call *call = calloc(1, sizeof(*call));
+    struct registered_call *call = make_registered_call(&channel->object, registered, method, host);
     if (call == NULL)
         return registered;
-    object_initialise(&call->object, &registered_call_operations, registered);
-    call->channel = &channel->object;
-    call->method = copy_string(method);
-    call->host = copy_string(host);
     if (!registry_insert(&call->object)) {
         object_unreference(&call->object);
         return registered;
@@ -159,8 +192,8 @@ static void destroy_registered_call(void *real) {
 
 static void dispose_registered_call(struct object *object) {
     struct registered_call *call = (struct registered_call *)object;
-    free(call->method);
-    free(call->host);
+    record_free(call->method);
+    record_free(call->host);
 }
 
 static const struct object_operations registered_call_operations = {

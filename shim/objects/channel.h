@@ -13,6 +13,7 @@ enum channel_constructor {
     CHANNEL_CREATE_LAME,
     CHANNEL_FROM_DESCRIPTOR, // can't be made again: the connection is the parent's
     CHANNEL_IN_PROCESS,      // can't be made again: the server is the parent's
+    CHANNEL_LOST,            // can't be made again: there was no memory to record how
 };
 
 struct channel_recipe {

@@ -1,20 +1,18 @@
 #include "objects/channel_arguments.h"
 
 #include "base/generation.h"
+#include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/snapshot.h"
 #include "objects/revival.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-struct copied_argument {
-    grpc_arg argument;
-    struct object *object; // the record of what a pointer leads to, or NULL
-};
-
+// One block: this, the arguments as gRPC takes them, and for each the record of what it points to.
 struct channel_arguments {
-    size_t count;
-    struct copied_argument arguments[];
+    grpc_channel_args arguments;
+    struct object **objects; // NULL where it points to nothing that has one
+    size_t object_count;     // of those that have one
 };
 
 // What an argument may point to that a child makes again.
@@ -33,54 +31,78 @@ static void *translate(void *pointer) {
     return pointer;
 }
 
-static struct copied_argument copy_argument(const grpc_arg *argument) {
-    struct copied_argument copy = {.argument = *argument};
-    copy.argument.key = strdup(argument->key);
-    if (argument->type == GRPC_ARG_STRING && argument->value.string != NULL) {
-        copy.argument.value.string = strdup(argument->value.string);
+// False where memory is lacking; then there is nothing to free.
+static bool copy_argument(const grpc_arg *argument, grpc_arg *copy, struct object **object) {
+    const char *text = argument->type == GRPC_ARG_STRING ? argument->value.string : NULL;
+    char *text_copy = record_copy_text(text);
+    *copy = *argument;
+    copy->key = record_copy_text(argument->key);
+    if (copy->key == NULL || (text != NULL && text_copy == NULL)) {
+        record_free(copy->key);
+        record_free(text_copy);
+        return false;
+    }
+    if (argument->type == GRPC_ARG_STRING) {
+        copy->value.string = text_copy;
     } else if (argument->type == GRPC_ARG_POINTER) {
         void *pointer = argument->value.pointer.p;
         snapshot_keep(argument->value.pointer.vtable, sizeof(*argument->value.pointer.vtable));
-        copy.object = acquire(pointer);
-        copy.argument.value.pointer.p = argument->value.pointer.vtable->copy(pointer);
+        *object = acquire(pointer);
+        copy->value.pointer.p = argument->value.pointer.vtable->copy(pointer);
     }
-    return copy;
+    return true;
 }
 
 struct channel_arguments *channel_arguments_copy(const grpc_channel_args *arguments) {
     if (arguments == NULL)
         return NULL;
-    struct channel_arguments *copy =
-        malloc(sizeof(*copy) + arguments->num_args * sizeof(copy->arguments[0]));
+    size_t count = arguments->num_args;
+    struct channel_arguments *copy = record_allocate_zeroed(
+        sizeof(*copy) + count * (sizeof(grpc_arg) + sizeof(copy->objects[0])));
     if (copy == NULL)
         return NULL;
-    copy->count = arguments->num_args;
-    for (size_t i = 0; i < copy->count; i++)
-        copy->arguments[i] = copy_argument(&arguments->args[i]);
+    copy->arguments.args = (grpc_arg *)(copy + 1);
+    copy->objects = (struct object **)(copy->arguments.args + count);
+    for (size_t i = 0; i < count; i++) {
+        if (!copy_argument(&arguments->args[i], &copy->arguments.args[i], &copy->objects[i])) {
+            channel_arguments_free(copy, false);
+            return NULL;
+        }
+        copy->arguments.num_args++;
+        copy->object_count += copy->objects[i] != NULL;
+    }
     return copy;
 }
 
 void channel_arguments_free(struct channel_arguments *copy, bool inherited) {
-    for (size_t i = 0; copy != NULL && i < copy->count; i++) {
-        grpc_arg *argument = &copy->arguments[i].argument;
-        free(argument->key);
+    for (size_t i = 0; copy != NULL && i < copy->arguments.num_args; i++) {
+        grpc_arg *argument = &copy->arguments.args[i];
+        record_free(argument->key);
         if (argument->type == GRPC_ARG_STRING)
-            free(argument->value.string);
+            record_free(argument->value.string);
         else if (argument->type == GRPC_ARG_POINTER && !inherited)
             argument->value.pointer.vtable->destroy(argument->value.pointer.p);
-        object_unreference(copy->arguments[i].object);
+        object_unreference(copy->objects[i]);
     }
-    free(copy);
+    record_free(copy);
 }
 
 // Room for the arguments and, behind them, for one flag each: whether the object was built for this
-// use only.
-static grpc_channel_args *make_room(size_t count) {
-    grpc_channel_args *room = calloc(1, sizeof(*room) + count * (sizeof(grpc_arg) + sizeof(bool)));
-    if (room == NULL)
+// use only. NULL where memory is lacking.
+static grpc_channel_args *make_room(const grpc_channel_args *arguments) {
+    size_t count = arguments->num_args;
+    grpc_channel_args *room =
+        record_allocate_zeroed(sizeof(*room) + count * (sizeof(grpc_arg) + sizeof(bool)));
+    if (room == NULL) {
+        static bool said;
+        log_once(said, LOG_ERROR,
+                 "can't translate what a channel's arguments point to, out of memory, it is used "
+                 "as this process inherited it");
         return NULL;
+    }
     room->num_args = count;
     room->args = (grpc_arg *)(room + 1);
+    memcpy(room->args, arguments->args, count * sizeof(room->args[0]));
     return room;
 }
 
@@ -89,39 +111,49 @@ static bool *temporary_flags(grpc_channel_args *room) {
 }
 
 grpc_channel_args *channel_arguments_begin_use_of_copy(const struct channel_arguments *copy) {
-    grpc_channel_args *room = copy != NULL ? make_room(copy->count) : NULL;
-    for (size_t i = 0; room != NULL && i < copy->count; i++) {
-        room->args[i] = copy->arguments[i].argument;
-        if (copy->arguments[i].object != NULL)
+    if (copy == NULL)
+        return NULL;
+    grpc_channel_args *room = copy->object_count > 0 ? make_room(&copy->arguments) : NULL;
+    for (size_t i = 0; room != NULL && i < room->num_args; i++) {
+        if (copy->objects[i] != NULL)
             room->args[i].value.pointer.p =
-                object_borrow(copy->arguments[i].object, &temporary_flags(room)[i]);
+                object_borrow(copy->objects[i], &temporary_flags(room)[i]);
     }
-    return room;
+    return room != NULL ? room : (grpc_channel_args *)&copy->arguments;
 }
 
 void channel_arguments_end_use_of_copy(const struct channel_arguments *copy,
                                        grpc_channel_args *real) {
-    for (size_t i = 0; real != NULL && i < copy->count; i++) {
-        if (copy->arguments[i].object != NULL)
-            object_return(copy->arguments[i].object, real->args[i].value.pointer.p,
+    if (copy == NULL || real == &copy->arguments)
+        return;
+    for (size_t i = 0; i < real->num_args; i++) {
+        if (copy->objects[i] != NULL)
+            object_return(copy->objects[i], real->args[i].value.pointer.p,
                           temporary_flags(real)[i]);
     }
-    free(real);
+    record_free(real);
+}
+
+static bool has_pointers(const grpc_channel_args *arguments) {
+    for (size_t i = 0; i < arguments->num_args; i++) {
+        if (arguments->args[i].type == GRPC_ARG_POINTER)
+            return true;
+    }
+    return false;
 }
 
 grpc_channel_args *channel_arguments_begin_use(const grpc_channel_args *arguments) {
-    if (arguments == NULL || current_generation() == 0)
+    if (arguments == NULL || current_generation() == 0 || !has_pointers(arguments))
         return (grpc_channel_args *)arguments;
-    grpc_channel_args *room = make_room(arguments->num_args);
-    for (size_t i = 0; room != NULL && i < arguments->num_args; i++) {
-        room->args[i] = arguments->args[i];
+    grpc_channel_args *room = make_room(arguments);
+    for (size_t i = 0; room != NULL && i < room->num_args; i++) {
         if (room->args[i].type == GRPC_ARG_POINTER)
             room->args[i].value.pointer.p = translate(room->args[i].value.pointer.p);
     }
-    return room;
+    return room != NULL ? room : (grpc_channel_args *)arguments;
 }
 
 void channel_arguments_end_use(grpc_channel_args *real, const grpc_channel_args *arguments) {
     if (real != arguments)
-        free(real);
+        record_free(real);
 }

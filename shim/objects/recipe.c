@@ -1,9 +1,10 @@
 #include "objects/recipe.h"
 
+#include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "objects/revival.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct recorded_argument {
@@ -54,7 +55,7 @@ static void *copy_texts(const char *const *texts, size_t count) {
     size_t size = count * sizeof(char *);
     for (size_t i = 0; i < count; i++)
         size += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
-    char **copy = malloc(size);
+    char **copy = record_allocate(size);
     char *end = (char *)(copy + count);
     for (size_t i = 0; copy != NULL && i < count; i++) {
         copy[i] = texts[i] != NULL ? end : NULL;
@@ -65,7 +66,7 @@ static void *copy_texts(const char *const *texts, size_t count) {
 }
 
 static void *copy_block(const void *block, size_t size, size_t destroy) {
-    char *copy = malloc(size);
+    char *copy = record_allocate(size);
     if (copy == NULL)
         return NULL;
     memcpy(copy, block, size);
@@ -76,37 +77,39 @@ static void *copy_block(const void *block, size_t size, size_t destroy) {
 
 static struct recipe *copy_recipe(const struct recipe *recipe);
 
-static struct argument copy_value(const struct argument *argument) {
-    struct argument copy = *argument;
+// False where memory is lacking, as of the next one.
+static bool copy_value(const struct argument *argument, struct argument *copy) {
     const void *pointer = (const void *)argument->value;
+    *copy = *argument;
     if (pointer == NULL)
-        return copy;
+        return true;
     if (argument->kind == ARGUMENT_TEXT)
-        copy.value = (uintptr_t)strdup(pointer);
+        copy->value = (uintptr_t)record_copy_text(pointer);
     else if (argument->kind == ARGUMENT_TEXTS)
-        copy.value = (uintptr_t)copy_texts(pointer, argument->size);
+        copy->value = (uintptr_t)copy_texts(pointer, argument->size);
     else if (argument->kind == ARGUMENT_BLOCK)
-        copy.value = (uintptr_t)copy_block(pointer, argument->size, argument->destroy);
-    return copy;
+        copy->value = (uintptr_t)copy_block(pointer, argument->size, argument->destroy);
+    return copy->value != 0;
 }
 
-static struct recorded_argument copy_argument(const struct argument *argument) {
-    struct recorded_argument copy = {.argument = copy_value(argument)};
+static bool copy_argument(const struct argument *argument, struct recorded_argument *copy) {
+    if (!copy_value(argument, &copy->argument))
+        return false;
     if (argument->value == 0 || argument->kind < ARGUMENT_OBJECT || argument->kind == ARGUMENT_SELF)
-        return copy;
-    copy.record = registry_acquire(argument->object, (const void *)argument->value, 0);
-    if (argument->kind == ARGUMENT_SNAPSHOT && copy.record != NULL) {
-        struct object *changing = copy.record;
-        copy.record = (struct object *)copy_recipe((const struct recipe *)changing);
-        object_unreference(changing);
-    }
-    return copy;
+        return true;
+    copy->record = registry_acquire(argument->object, (const void *)argument->value, 0);
+    if (argument->kind != ARGUMENT_SNAPSHOT || copy->record == NULL)
+        return true;
+    struct object *changing = copy->record;
+    copy->record = (struct object *)copy_recipe((const struct recipe *)changing);
+    object_unreference(changing);
+    return copy->record != NULL;
 }
 
 static void free_argument(struct recorded_argument *argument) {
     if (argument->argument.kind == ARGUMENT_TEXT || argument->argument.kind == ARGUMENT_TEXTS ||
         argument->argument.kind == ARGUMENT_BLOCK)
-        free((void *)argument->argument.value);
+        record_free((void *)argument->argument.value);
     // What was consumed ends with what consumed it, and gRPC may then use its address again.
     if (argument->argument.kind == ARGUMENT_CONSUMED && argument->record != NULL &&
         registry_remove_object(argument->record))
@@ -114,8 +117,15 @@ static void free_argument(struct recorded_argument *argument) {
     object_unreference(argument->record);
 }
 
+static void free_step(struct recorded_step *step) {
+    for (size_t i = 0; i < step->count; i++)
+        free_argument(&step->arguments[i]);
+    record_free(step);
+}
+
 static struct recorded_step *make_step(const void *function, size_t count) {
-    struct recorded_step *step = calloc(1, sizeof(*step) + count * sizeof(step->arguments[0]));
+    struct recorded_step *step =
+        record_allocate_zeroed(sizeof(*step) + count * sizeof(step->arguments[0]));
     if (step != NULL) {
         step->function = function;
         step->count = count;
@@ -128,20 +138,22 @@ static struct recorded_step *copy_step(const struct step *step) {
     while (count < ARGUMENTS_MAXIMUM && step->arguments[count].kind != ARGUMENT_NONE)
         count++;
     struct recorded_step *copy = make_step(step->function, count);
-    for (size_t i = 0; copy != NULL && i < count; i++)
-        copy->arguments[i] = copy_argument(&step->arguments[i]);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        if (!copy_argument(&step->arguments[i], &copy->arguments[i])) {
+            free_step(copy);
+            return NULL;
+        }
+    }
     return copy;
 }
 
 static void append(struct recipe *recipe, struct recorded_step *step) {
-    if (step == NULL)
-        return;
     atomic_store(recipe->end, step);
     recipe->end = &step->next;
 }
 
 static struct recipe *make_recipe(enum object_kind kind, void *handle) {
-    struct recipe *recipe = calloc(1, sizeof(*recipe));
+    struct recipe *recipe = record_allocate_zeroed(sizeof(*recipe));
     if (recipe == NULL)
         return NULL;
     object_initialise(&recipe->object, &operations[kind], handle);
@@ -152,7 +164,10 @@ static struct recipe *make_recipe(enum object_kind kind, void *handle) {
 static struct recorded_step *copy_recorded_step(const struct recorded_step *step) {
     struct recorded_step *copy = make_step(step->function, step->count);
     for (size_t i = 0; copy != NULL && i < step->count; i++) {
-        copy->arguments[i].argument = copy_value(&step->arguments[i].argument);
+        if (!copy_value(&step->arguments[i].argument, &copy->arguments[i].argument)) {
+            free_step(copy);
+            return NULL;
+        }
         copy->arguments[i].record = step->arguments[i].record;
         if (copy->arguments[i].record != NULL)
             atomic_fetch_add(&copy->arguments[i].record->references, 1);
@@ -164,8 +179,14 @@ static struct recorded_step *copy_recorded_step(const struct recorded_step *step
 static struct recipe *copy_recipe(const struct recipe *recipe) {
     struct recipe *copy = make_recipe(recipe->object.kind, NULL);
     const struct recorded_step *step = atomic_load(&recipe->first);
-    for (; copy != NULL && step != NULL; step = atomic_load(&step->next))
-        append(copy, copy_recorded_step(step));
+    for (; copy != NULL && step != NULL; step = atomic_load(&step->next)) {
+        struct recorded_step *copied = copy_recorded_step(step);
+        if (copied == NULL) {
+            object_unreference(&copy->object);
+            return NULL;
+        }
+        append(copy, copied);
+    }
     if (copy != NULL)
         atomic_store(&copy->object.handles, 0);
     return copy;
@@ -202,13 +223,26 @@ static bool is_known_singleton(enum object_kind kind, const void *handle, const 
     return same;
 }
 
+// Half a recipe would make other credentials than the program's.
+static void lose(enum object_kind kind, const void *handle) {
+    static bool said;
+    recipe_forget(kind, handle);
+    log_once(said, LOG_ERROR,
+             "can't record how credentials were made, out of memory, children use them as they "
+             "inherited them");
+}
+
 static void record(enum object_kind kind, void *handle, const struct step *step) {
     struct recipe *recipe = make_recipe(kind, handle);
     struct recorded_step *first = recipe != NULL ? copy_step(step) : NULL;
-    if (recipe == NULL)
+    if (first == NULL) {
+        lose(kind, handle);
+        if (recipe != NULL)
+            object_unreference(&recipe->object);
         return;
+    }
     append(recipe, first);
-    if (first != NULL && can_be_repeated(first)) {
+    if (can_be_repeated(first)) {
         object_record(&recipe->object);
     } else {
         recipe_forget(kind, handle);
@@ -230,8 +264,11 @@ uintptr_t recipe_change(bool records, enum object_kind kind, const void *handle,
                         const struct step *step) {
     uintptr_t result = call_for_program(step);
     struct object *object = records ? registry_acquire(kind, handle, 0) : NULL;
-    if (object != NULL)
-        append((struct recipe *)object, copy_step(step));
+    struct recorded_step *copy = object != NULL ? copy_step(step) : NULL;
+    if (copy != NULL)
+        append((struct recipe *)object, copy);
+    else if (object != NULL)
+        lose(kind, handle);
     object_unreference(object);
     return result;
 }
@@ -242,8 +279,10 @@ void *recipe_record_copy(bool records, enum object_kind kind, void *handle, cons
         return handle;
     struct recipe *copy = copy_recipe((struct recipe *)object);
     object_unreference(object);
-    if (copy == NULL)
+    if (copy == NULL) {
+        lose(kind, handle);
         return handle;
+    }
     object_initialise(&copy->object, &operations[kind], handle);
     object_record(&copy->object);
     return handle;
@@ -303,9 +342,7 @@ static void dispose(struct object *object) {
     struct recorded_step *step = atomic_load(&recipe->first);
     while (step != NULL) {
         struct recorded_step *next = atomic_load(&step->next);
-        for (size_t i = 0; i < step->count; i++)
-            free_argument(&step->arguments[i]);
-        free(step);
+        free_step(step);
         step = next;
     }
 }

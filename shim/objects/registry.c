@@ -2,6 +2,7 @@
 
 #include "base/generation.h"
 #include "base/lock.h"
+#include "base/record_memory.h"
 
 #include <stdlib.h>
 
@@ -110,7 +111,23 @@ HOT static struct table *grown(struct shard *shard) {
     struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
     if (table == NULL || (table->used + 1) * 4 > table->capacity * 3)
         table = rebuild(shard, table);
-    return table != NULL && table->used + 1 < table->capacity ? table : NULL;
+    if (likely(table != NULL && table->used + 1 < table->capacity))
+        return table;
+    RECORD_LOST("an object of gRPC's");
+    return NULL;
+}
+
+bool registry_start(void) {
+    struct shard *all = atomic_load(&shards);
+    if (all == NULL)
+        all = make_shards();
+    bool made = all != NULL;
+    for (size_t i = 0; made && i < SHARDS; i++) {
+        lock_acquire(&all[i].lock);
+        made = atomic_load(&all[i].table) != NULL || rebuild(&all[i], NULL) != NULL;
+        lock_release(&all[i].lock);
+    }
+    return made;
 }
 
 // The slot of a record, or NULL. `exactly` limits the search to that record. Under the lock.

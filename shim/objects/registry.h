@@ -75,6 +75,10 @@ void object_initialise(struct object *object, const struct object_operations *op
 // The operations of a record's kind. Any thread, any process.
 const struct object_operations *object_operations(const struct object *object);
 
+// Makes the tables, so that none is missing for want of memory when there is something to record.
+// What is added before makes those that it needs. False where memory is lacking. Any thread.
+bool registry_start(void);
+
 // Adds a record; ownership passes to the registry until it is removed. Two records may have the
 // same kind, handle and scope (tags). Returns false, with nothing added, where memory is lacking.
 // Any thread.

@@ -1,10 +1,8 @@
 #include "objects/resource_quota.h"
 
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "objects/revival.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 struct resource_quota {
     struct object object;
@@ -16,11 +14,15 @@ struct resource_quota {
 static const struct object_operations operations;
 
 grpc_resource_quota *resource_quota_record(grpc_resource_quota *handle, const char *name) {
-    struct resource_quota *quota = handle != NULL ? calloc(1, sizeof(*quota)) : NULL;
-    if (quota == NULL)
+    if (handle == NULL)
+        return NULL;
+    struct resource_quota *quota = record_allocate_zeroed(sizeof(*quota));
+    if (quota == NULL) {
+        RECORD_LOST("a resource quota");
         return handle;
+    }
     object_initialise(&quota->object, &operations, handle);
-    quota->name = name != NULL ? strdup(name) : NULL;
+    quota->name = record_copy_text(name); // gRPC gives one to a quota without
     atomic_init(&quota->threads, -1);
     object_record(&quota->object);
     return handle;
@@ -53,7 +55,7 @@ static void destroy(void *real) {
 }
 
 static void dispose(struct object *object) {
-    free(((struct resource_quota *)object)->name);
+    record_free(((struct resource_quota *)object)->name);
 }
 
 static const struct object_operations operations = {OBJECT_RESOURCE_QUOTA, build, destroy, dispose};

@@ -2,6 +2,7 @@
 
 #include "base/generation.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/state.h"
 
 #include <pthread.h>
@@ -77,7 +78,7 @@ HOT void object_unreference(struct object *object) {
     if (object == NULL || atomic_fetch_sub(&object->references, 1) != 1)
         return;
     object_operations(object)->dispose(object);
-    free(object);
+    record_free(object);
 }
 
 void *object_add_handle(enum object_kind kind, const void *handle) {

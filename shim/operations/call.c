@@ -1,11 +1,10 @@
 #include "operations/call.h"
 
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
 #include "operations/pending.h"
-
-#include <stdlib.h>
 
 struct call {
     struct object object;
@@ -17,9 +16,13 @@ struct call {
 static const struct object_operations operations;
 
 HOT grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
-    struct call *call = handle != NULL ? malloc(sizeof(*call)) : NULL;
-    if (call == NULL)
+    if (handle == NULL)
+        return NULL;
+    struct call *call = record_allocate(sizeof(*call));
+    if (unlikely(call == NULL)) {
+        RECORD_LOST("a call");
         return handle;
+    }
     object_initialise(&call->object, &operations, handle);
     call->queue = queue;
     call->queue_type = completion_queue_type(queue);

@@ -2,14 +2,12 @@
 
 #include "base/generation.h"
 #include "base/lock.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "objects/revival.h"
 #include "operations/delivery.h"
 #include "operations/pending.h"
 #include "operations/thread.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 struct completion_queue {
     struct object object;
@@ -29,9 +27,13 @@ HOT static struct completion_queue *find(const grpc_completion_queue *handle) {
 HOT grpc_completion_queue *
 completion_queue_record(grpc_completion_queue *handle,
                         const grpc_completion_queue_attributes *attributes) {
-    struct completion_queue *queue = handle != NULL ? malloc(sizeof(*queue)) : NULL;
-    if (queue == NULL)
+    if (handle == NULL)
+        return NULL;
+    struct completion_queue *queue = record_allocate(sizeof(*queue));
+    if (unlikely(queue == NULL)) {
+        RECORD_LOST("a completion queue");
         return handle;
+    }
     *queue = (struct completion_queue){.failed = NULL};
     object_initialise(&queue->object, &operations, handle);
     queue->attributes = *attributes;

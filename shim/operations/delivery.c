@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "base/log.h"
 #include "cores/functions.h"
 #include "life/fork.h"
 #include "loader/libc.h"
@@ -84,8 +85,9 @@ static void on_exit_of(void *generation) {
 }
 
 void delivery_watch_exit(void) {
-    // Where there is no memory for it exit() goes on as without the shim.
-    libc_function(__cxa_atexit)(on_exit_of, (void *)(uintptr_t)current_generation(), NULL);
+    if (libc_function(__cxa_atexit)(on_exit_of, (void *)(uintptr_t)current_generation(), NULL) != 0)
+        log_write(LOG_ERROR, "can't watch for exit(), out of memory, reactions to what the fork "
+                             "ended may come while this process exits");
 }
 
 void delivery_reset_in_child(void) {

@@ -1,6 +1,7 @@
 #include "operations/pending.h"
 
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "loader/libc.h"
 #include "objects/registry.h"
@@ -128,9 +129,11 @@ HOT static struct pending *make(const grpc_completion_queue *queue, const grpc_c
     // Not calloc: glibc's takes the slow way past the thread's cache, once for each batch.
     bool called_back = type == GRPC_CQ_CALLBACK;
     struct pending *pending =
-        malloc(sizeof(*pending) + (called_back ? sizeof(pending->functor[0]) : 0));
-    if (pending == NULL)
+        record_allocate(sizeof(*pending) + (called_back ? sizeof(pending->functor[0]) : 0));
+    if (unlikely(pending == NULL)) {
+        RECORD_LOST("an operation");
         return NULL;
+    }
     *pending = (struct pending){.next = NULL};
     object_initialise(&pending->object, &pending_operations, tag);
     pending->object.scope = (uintptr_t)queue;
@@ -175,7 +178,7 @@ HOT static struct pending *begin(struct pending *pending, const grpc_completion_
     if (insert(pending, queue, type, tag))
         return pending;
     *tag = programs_tag;
-    free(pending);
+    record_free(pending);
     return NULL;
 }
 

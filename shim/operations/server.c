@@ -1,11 +1,10 @@
 #include "operations/server.h"
 
 #include "base/generation.h"
+#include "base/record_memory.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
 #include "operations/thread.h"
-
-#include <stdlib.h>
 
 // Only ever added to, at the front: a child may see the list at any instant.
 struct queue_of_server {
@@ -26,9 +25,13 @@ static struct server *find(const grpc_server *handle) {
 }
 
 grpc_server *server_record(grpc_server *handle) {
-    struct server *server = handle != NULL ? calloc(1, sizeof(*server)) : NULL;
-    if (server == NULL)
+    if (handle == NULL)
+        return NULL;
+    struct server *server = record_allocate_zeroed(sizeof(*server));
+    if (server == NULL) {
+        RECORD_LOST("a server");
         return handle;
+    }
     object_initialise(&server->object, &operations, handle);
     object_record(&server->object);
     return handle;
@@ -36,9 +39,13 @@ grpc_server *server_record(grpc_server *handle) {
 
 void server_note_queue(const grpc_server *handle, const grpc_completion_queue *queue) {
     struct server *server = find(handle);
-    struct queue_of_server *entry = server != NULL ? malloc(sizeof(*entry)) : NULL;
-    if (entry == NULL)
+    if (server == NULL)
         return;
+    struct queue_of_server *entry = record_allocate(sizeof(*entry));
+    if (entry == NULL) {
+        RECORD_LOST("a server's queue");
+        return;
+    }
     entry->queue = queue;
     entry->next = atomic_load(&server->queues);
     while (!atomic_compare_exchange_weak(&server->queues, &entry->next, entry)) {
@@ -76,7 +83,7 @@ static void dispose(struct object *object) {
     struct queue_of_server *entry = atomic_load(&((struct server *)object)->queues);
     while (entry != NULL) {
         struct queue_of_server *next = entry->next;
-        free(entry);
+        record_free(entry);
         entry = next;
     }
 }

@@ -2,6 +2,7 @@
 
 #include "base/generation.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "loader/libc.h"
 #include "operations/delivery.h"
@@ -43,9 +44,11 @@ static struct thread *find_unused(void) {
 }
 
 static struct thread *add(void) {
-    struct thread *thread = calloc(1, sizeof(*thread));
-    if (thread == NULL)
+    struct thread *thread = record_allocate_zeroed(sizeof(*thread));
+    if (thread == NULL) {
+        RECORD_LOST("a thread of libgrpc++'s");
         return NULL;
+    }
     // Not one to run again before it is filled in.
     atomic_init(&thread->state, USED);
     atomic_init(&thread->generation, current_generation());

@@ -3,10 +3,9 @@
 #include "base/compiler.h"
 #include "base/generation.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
-
-#include <stdlib.h>
 
 void *cplusplus_real_set_registered_allocator;
 void *cplusplus_real_set_batch_allocator;
@@ -61,9 +60,12 @@ static bool translates(const grpc_completion_queue *queue, struct standard_funct
         real_queue((grpc_completion_queue *)queue) == queue ||
         completion_queue_type(queue) == GRPC_CQ_CALLBACK)
         return false;
-    struct standard_function *copy = malloc(sizeof(*copy));
-    if (copy == NULL)
+    struct standard_function *copy = record_allocate(sizeof(*copy));
+    if (copy == NULL) {
+        log_write(LOG_ERROR, "out of memory, the methods of a server that is made in this process "
+                             "won't be called");
         return false;
+    }
     *copy = *allocator;
     allocator->manage(copy->storage, allocator->storage, MANAGE_CLONE);
     *own = (struct standard_function){

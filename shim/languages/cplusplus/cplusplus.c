@@ -2,6 +2,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/functions.h"
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
@@ -89,6 +90,8 @@ static bool find_pool(const struct image *image, void *context) {
         if (table[i] == add) {
             pool_image = image_copy(image);
             atomic_store(&pool_add, pool_image != NULL ? &table[i] : NULL);
+            if (pool_image == NULL)
+                RECORD_LOST("a thread pool of libgrpc++'s");
             return true;
         }
     }

@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/state.h"
 #include "life/first_use.h"
 #include "loader/image.h"
@@ -49,9 +50,11 @@ static struct shared_pointer *(*real_get)(struct shared_pointer *result, uintptr
 static void add_engine(const struct shared_pointer *pointer) {
     struct engine *engine = atomic_load(&engines);
     if (engine == first_inherited) {
-        engine = malloc(sizeof(*engine));
-        if (engine == NULL)
+        engine = record_allocate(sizeof(*engine));
+        if (engine == NULL) {
+            RECORD_LOST("an event engine");
             return;
+        }
         engine->next = first_inherited;
     }
     atomic_fetch_add(&pointer->control->weak, 1);
@@ -260,9 +263,11 @@ bool engine_bind(const struct engine_functions *own) {
     // The core: others may have a copy of a virtual table of the abstract class.
     if (!image_defining("grpc_init", &image))
         return false;
-    classes = calloc(CLASSES_MAXIMUM, sizeof(*classes));
-    if (classes == NULL)
+    classes = record_allocate_zeroed(CLASSES_MAXIMUM * sizeof(*classes));
+    if (classes == NULL) {
+        RECORD_LOST("alarms");
         return false;
+    }
     class_count = 0;
     image_visit_definitions(&image, find_class, &image);
     image_visit_definitions(&image, find_members, &image);

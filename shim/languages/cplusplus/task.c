@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "base/record_memory.h"
 #include "cores/grpc_abi.h"
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
@@ -10,8 +11,6 @@
 #include "life/first_use.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
-
-#include <stdlib.h>
 
 // A task that waits, or whose function does. libgrpc++'s alarm is both its handle and its argument;
 // the function has its address for the first word.
@@ -120,9 +119,11 @@ static void run_cancelled(void *engine, struct invocable *function) {
 // --- the engines' functions --------------------------------------------------------------------
 
 static struct task_handle run_task_after(void *engine, int64_t delay, struct invocable *function) {
-    struct task *task = grpc_is_protected() ? calloc(1, sizeof(*task)) : NULL;
-    if (task == NULL)
+    struct task *task = record_allocate_zeroed(sizeof(*task));
+    if (task == NULL) {
+        RECORD_LOST("an alarm");
         return engine_functions_of(engine)->run_after(engine, delay, function);
+    }
     void *alarm = function->words[0];
     move(&task->function, function);
     struct invocable own = wrap(task);
@@ -139,6 +140,8 @@ static struct task_handle run_after(void *engine, int64_t delay, struct invocabl
     setting = false;
     if (engine_is_inherited(engine))
         engine = engine_adopt(function->words[0], engine);
+    if (!grpc_is_protected())
+        return engine_functions_of(engine)->run_after(engine, delay, function);
     return run_task_after(engine, delay, function);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "base/record_memory.h"
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
 #include "life/first_use.h"
@@ -9,7 +10,6 @@
 #include "loader/image_list.h"
 #include "objects/revival.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 // grpc_closure, as far as it is used here (src/core/lib/iomgr/closure.h from 1.30 to 1.51). The
@@ -78,9 +78,11 @@ static void end(struct alarm *alarm) {
 }
 
 static void note_timer(void *address, struct closure *closure) {
-    struct timer *timer = calloc(1, sizeof(*timer));
-    if (timer == NULL)
+    struct timer *timer = record_allocate_zeroed(sizeof(*timer));
+    if (timer == NULL) {
+        RECORD_LOST("an alarm");
         return;
+    }
     void *argument = closure->argument;
     timer->closure = closure;
     timer->function = closure->function;

@@ -71,8 +71,13 @@ static PyObject *guard(PyObject *self, PyObject *argument) {
     if (!contains(&python->newest, type->deallocate))
         return python->PyBool_FromLong(false);
     struct guarded *more = realloc(guarded, (guarded_count + 1) * sizeof(*guarded));
-    if (more == NULL)
+    if (more == NULL) {
+        static bool said;
+        log_once(said, LOG_ERROR,
+                 "can't guard a type of grpc's, out of memory, a child that frees an object of it "
+                 "runs its parent's code");
         return python->PyBool_FromLong(false);
+    }
     guarded = more;
     guarded[guarded_count++] = (struct guarded){type, type->deallocate, current_generation()};
     type->deallocate = deallocate;
@@ -160,7 +165,8 @@ enum { WITH_ARGUMENTS = 1, WITHOUT_ARGUMENTS = 4, WITH_ONE_ARGUMENT = 8 };
 #define MEMORY_WRITABLE 0x200 // PyBUF_WRITE
 #define COMPILE_FILE 257      // Py_file_input
 
-static struct method methods[] = {
+// Python only reads them.
+static const struct method methods[] = {
     {"guard", guard, WITH_ONE_ARGUMENT, NULL},
     {"begin_child", begin_child, WITHOUT_ARGUMENTS, NULL},
     {"generation", generation, WITHOUT_ARGUMENTS, NULL},
@@ -196,7 +202,7 @@ static PyObject *make_globals(struct interpreter *python) {
                                                     MEMORY_WRITABLE));
     for (size_t i = 0; done && i < ARRAY_LENGTH(methods); i++)
         done = put(python, globals, methods[i].name,
-                   python->PyCFunction_NewEx(&methods[i], NULL, NULL));
+                   python->PyCFunction_NewEx((void *)(uintptr_t)&methods[i], NULL, NULL));
     return done ? globals : NULL;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/generation.h"
 #include "base/log.h"
+#include "base/record_memory.h"
 #include "cores/state.h"
 #include "life/first_use.h"
 #include "life/steps.h"
@@ -97,6 +98,8 @@ static size_t data_size(void) {
 static void keep_pristine_data(void) {
     if (extension.pristine == NULL)
         extension.pristine = malloc(data_size());
+    if (extension.pristine == NULL)
+        RECORD_LOST("the data of Ruby's extension");
     if (extension.pristine != NULL)
         memcpy(extension.pristine, (const void *)extension.image.writable_start, data_size());
 }
@@ -218,7 +221,7 @@ struct thread_start {
 
 static value call_body(value context) {
     struct thread_start start = *(struct thread_start *)context;
-    free((void *)context);
+    record_free((void *)context);
     return start.body(start.argument);
 }
 
@@ -242,9 +245,11 @@ static pid_t bound_getpid(void) {
 }
 
 static value bound_rb_thread_create(value (*body)(void *), void *argument) {
-    struct thread_start *start = malloc(sizeof(*start));
-    if (start == NULL)
+    struct thread_start *start = record_allocate(sizeof(*start));
+    if (start == NULL) {
+        RECORD_LOST("a thread of Ruby's extension");
         return ruby.rb_thread_create(body, argument);
+    }
     *start = (struct thread_start){body, argument};
     extension.running++;
     value thread = ruby.rb_thread_create(run_thread, start);

@@ -1,6 +1,7 @@
 // Unary calls on a pluck queue, before and after a fork.
 //
 // pluck_client ADDRESS [--tls DIR] [--new-channel] [--new-queue] [--registered] [--arguments]
+//              [--long-argument]   one more that no small block of memory holds
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #define MAXIMUM_RECEIVED 512
 #define USER_AGENT "pluck_client/1.0 "
+#define LONG_ARGUMENT_SIZE 10000
 
 struct program {
     const char *address;
@@ -21,15 +23,17 @@ struct program {
     bool new_queue;
     bool registered;
     bool arguments;
+    bool long_argument;
     struct client client;
     struct answer before;
 };
 
-static grpc_channel *open_channel_with_arguments(const char *address, const char *certificates) {
+static grpc_channel *open_channel_with_arguments(const char *address, const char *certificates,
+                                                 bool long_argument) {
     grpc_resource_quota *quota = grpc_resource_quota_create("pluck_client");
     grpc_resource_quota_resize(quota, 32 * 1024 * 1024);
 
-    grpc_channel_args arguments = {.num_args = 3, .args = calloc(3, sizeof(grpc_arg))};
+    grpc_channel_args arguments = {.num_args = 3, .args = calloc(4, sizeof(grpc_arg))};
     arguments.args[0].type = GRPC_ARG_STRING;
     arguments.args[0].key = strdup(GRPC_ARG_PRIMARY_USER_AGENT_STRING);
     arguments.args[0].value.string = strdup("pluck_client/1.0");
@@ -40,6 +44,14 @@ static grpc_channel *open_channel_with_arguments(const char *address, const char
     arguments.args[2].key = strdup(GRPC_ARG_RESOURCE_QUOTA);
     arguments.args[2].value.pointer.p = quota;
     arguments.args[2].value.pointer.vtable = grpc_resource_quota_arg_vtable();
+
+    char *text = calloc(1, LONG_ARGUMENT_SIZE);
+    if (long_argument) {
+        memset(text, 'x', LONG_ARGUMENT_SIZE - 1);
+        arguments.args[arguments.num_args].type = GRPC_ARG_STRING;
+        arguments.args[arguments.num_args].key = strdup("pluck_client.long");
+        arguments.args[arguments.num_args++].value.string = text;
+    }
 
     grpc_channel *channel = open_channel(address, certificates, &arguments);
 
@@ -52,6 +64,7 @@ static grpc_channel *open_channel_with_arguments(const char *address, const char
     }
     memset(arguments.args, 0xee, arguments.num_args * sizeof(grpc_arg));
     free(arguments.args);
+    free(text);
     grpc_resource_quota_unref(quota);
     return channel;
 }
@@ -59,9 +72,10 @@ static grpc_channel *open_channel_with_arguments(const char *address, const char
 static void open_program_channel(struct program *program) {
     // The target, too, is the program's own memory.
     char *target = strdup(program->address);
-    program->client.channel = program->arguments
-                                  ? open_channel_with_arguments(target, program->certificates)
-                                  : open_channel(target, program->certificates, NULL);
+    program->client.channel =
+        program->arguments
+            ? open_channel_with_arguments(target, program->certificates, program->long_argument)
+            : open_channel(target, program->certificates, NULL);
     memset(target, 'x', strlen(target));
     free(target);
     if (program->registered) {
@@ -104,9 +118,13 @@ static int child(void *argument) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"tls", required_argument, NULL, 't'}, {"new-channel", no_argument, NULL, 'c'},
-        {"new-queue", no_argument, NULL, 'q'}, {"registered", no_argument, NULL, 'r'},
-        {"arguments", no_argument, NULL, 'a'}, {NULL, 0, NULL, 0},
+        {"tls", required_argument, NULL, 't'},
+        {"new-channel", no_argument, NULL, 'c'},
+        {"new-queue", no_argument, NULL, 'q'},
+        {"registered", no_argument, NULL, 'r'},
+        {"arguments", no_argument, NULL, 'a'},
+        {"long-argument", no_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
     };
     struct program program = {0};
     int option;
@@ -126,6 +144,10 @@ int main(int argc, char **argv) {
             break;
         case 'a':
             program.arguments = true;
+            break;
+        case 'l':
+            program.arguments = true;
+            program.long_argument = true;
             break;
         default:
             return 2;
