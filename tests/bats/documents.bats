@@ -48,28 +48,8 @@ END
     assert_success
 }
 
-# To a file, and in a document to a heading, by the name that GitHub gives it.
 @test "Each link leads somewhere" {
-    run /usr/bin/python3 - "$ROOT"/README.md "$ROOT"/docs/*.md <<'END'
-import os, re, sys
-
-def headings(path):
-    names = re.findall(r"^#+ (.*)$", open(path).read(), re.M)
-    return {re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in names}
-
-broken, links = [], 0
-for path in sys.argv[1:]:
-    for link in re.findall(r"\]\(([^)\s]+)\)", open(path).read()):
-        if "://" in link:
-            continue
-        links += 1
-        file, _, part = link.partition("#")
-        target = os.path.join(os.path.dirname(path), file) if file else path
-        if not os.path.exists(target) or part and part not in headings(target):
-            broken.append(f"{path}: {link}")
-print("\n".join(broken))
-sys.exit(bool(broken) or links < 20)
-END
+    run /usr/bin/python3 "$HARNESS_DIRECTORY/links.py" "$ROOT"/README.md "$ROOT"/docs/*.md
     assert_success
     assert_output ''
 }

@@ -83,6 +83,13 @@ setup() {
     assert_output 0
 }
 
+@test "The tarball's README leads to the documents that are in it" {
+    run /usr/bin/python3 "$HARNESS_DIRECTORY/links.py" "$TREE/share/doc/grpcforkshim/README.md" \
+        "$TREE"/share/doc/grpcforkshim/docs/*.md
+    assert_success
+    assert_output ''
+}
+
 @test "What is in the tarball needs libc of 2.17 alone, and names the licences of what is linked in" {
     local file word
     for file in bin/grpcforkshim lib/libgrpcforkshim.so; do
