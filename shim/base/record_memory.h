@@ -41,7 +41,7 @@ void record_give_block(void *block);
 // too, but for small records: see above. Any thread.
 static inline void *record_allocate(size_t size) {
     void *memory = malloc(size);
-    return likely(memory != NULL) ? memory : record_take_block(size);
+    return memory != NULL ? memory : record_take_block(size);
 }
 
 void *record_allocate_zeroed(size_t size);

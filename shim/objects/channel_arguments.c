@@ -35,13 +35,14 @@ static void *translate(void *pointer) {
 static bool copy_argument(const grpc_arg *argument, grpc_arg *copy, struct object **object) {
     const char *text = argument->type == GRPC_ARG_STRING ? argument->value.string : NULL;
     char *text_copy = record_copy_text(text);
-    *copy = *argument;
-    copy->key = record_copy_text(argument->key);
-    if (copy->key == NULL || (text != NULL && text_copy == NULL)) {
-        record_free(copy->key);
+    char *key_copy = record_copy_text(argument->key);
+    if (key_copy == NULL || (text != NULL && text_copy == NULL)) {
+        record_free(key_copy);
         record_free(text_copy);
         return false;
     }
+    *copy = *argument;
+    copy->key = key_copy;
     if (argument->type == GRPC_ARG_STRING) {
         copy->value.string = text_copy;
     } else if (argument->type == GRPC_ARG_POINTER) {

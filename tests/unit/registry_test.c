@@ -145,7 +145,7 @@ static void count_visit(struct object *object, void *context) {
 static void take_out(struct object *object, void *context) {
     size_t *count = context;
     assert_true(registry_remove_object(object));
-    give_back(object);
+    atomic_fetch_sub(&object->references, 1); // the registry's
     give_back(object);
     ++*count;
 }
@@ -212,7 +212,7 @@ static void goes_on_while_others_end_records(void **state) {
     // The one that was being visited may be one of those that stay.
     assert_in_range(meanwhile.visits, 10, 11);
     for (size_t i = 0; i < VISITED; i++)
-        assert_true(visits_of[i] == 1 || (visits_of[i] == 0 && i < VISITED - 10));
+        assert_true(visits_of[i] == 1 || (i < VISITED - 10 && visits_of[i] == 0));
     registry_visit(OBJECT_CALL, take_out, &left);
     assert_int_equal(left, 10);
 }

@@ -111,8 +111,9 @@ void *aligned_alloc(size_t alignment, size_t size) {
 }
 
 char *strdup(const char *text) {
-    char *copy = REFUSES("strdup") ? NULL : __libc_malloc(strlen(text) + 1);
-    return copy != NULL ? strcpy(copy, text) : NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = REFUSES("strdup") ? NULL : __libc_malloc(size);
+    return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
 #define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
