@@ -312,8 +312,11 @@ start_family() { # LD_PRELOAD ARGUMENT...
 }
 
 teardown() {
+    local -a children
     if [[ -n ${FAMILY-} ]]; then
-        kill "$FAMILY" "${CHILD:-$FAMILY}" 2>/dev/null || true
+        # Without the shim its child may not have got so far as to say its pid.
+        mapfile -t children < <(ps -o pid= --ppid "$FAMILY")
+        kill "$FAMILY" "${children[@]}" 2>/dev/null || true
         wait "$FAMILY" 2>/dev/null || true
     fi
     rm -rf "${PLACE-}"

@@ -27,10 +27,12 @@ setup() {
 }
 
 teardown() {
+    local -a children
     if [[ -n ${FAMILY-} ]]; then
         exec {family_input}>&-
-        # What is left without the shim may wait for ever.
-        kill "$FAMILY" "${CHILD:-$FAMILY}" 2>/dev/null || true
+        # Without the shim its child may not have got so far as to say its pid.
+        mapfile -t children < <(ps -o pid= --ppid "$FAMILY")
+        kill "$FAMILY" "${children[@]}" 2>/dev/null || true
         wait "$FAMILY" 2>/dev/null || true
     fi
 }
