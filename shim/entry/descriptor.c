@@ -2,6 +2,7 @@
 // program without gRPC.
 #include "cores/snapshot.h"
 #include "cores/static_images.h"
+#include "descriptors/close_each.h"
 #include "descriptors/descriptors.h"
 #include "entry/entry.h"
 #include "loader/libc.h"
@@ -137,8 +138,8 @@ void wrapped_closefrom(int first) {
     void (*real)(int) = libc_function(closefrom);
     if (libc_has(&libc_bound.closefrom))
         real(first);
-    else
-        syscall(SYS_close_range, from, ~0u, 0);
+    else if (syscall(SYS_close_range, from, ~0u, 0) != 0)
+        descriptors_close_each(from);
     descriptors_closed(from, ~0u);
 }
 

@@ -393,8 +393,28 @@ def mapped_areas():
     return [area for area, _, _, _, inode, *_ in fields if int(inode) == file_identity[1]]
 
 
+def make_nameless_file():
+    """A file in memory; before Linux 3.17, or where Python was built with an old C library, one that
+    nobody sees, in a directory that programs may be mapped from."""
+    try:
+        return os.memfd_create("cygrpc", os.MFD_CLOEXEC)
+    except (AttributeError, OSError):
+        pass
+    for directory in "/dev/shm", os.environ.get("TMPDIR", "/tmp"), "/var/tmp":
+        path = f"{directory}/grpcforkshim.{os.urandom(16).hex()}"
+        try:
+            if os.statvfs(directory).f_flag & os.ST_NOEXEC:
+                continue
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError:
+            continue
+        os.unlink(path)
+        return file
+    raise Unavailable("there is no place for a copy of cygrpc")
+
+
 def copy_file(original):
-    copy = os.memfd_create("cygrpc", os.MFD_CLOEXEC)
+    copy = make_nameless_file()
     size, done = os.fstat(original).st_size, 0
     while done < size:
         count = os.sendfile(copy, original, done, size - done)
