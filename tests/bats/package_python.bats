@@ -103,10 +103,14 @@ install_wheel() { # PYTHON OPTION...
 }
 
 @test "check tells of an application what it will come to, by the environment's interpreter" {
-    run bare 60 grpcforkshim check web_application.py
-    assert_success
-    assert_line --index 0 --partial 'web_application.py: covered: '
+    local named=$BATS_TEST_TMPDIR/named expected
+    printf '#!%s/bin/python3\n' "$VENV" >"$named"
+    run bare 60 grpcforkshim check "$named"
     assert_line --regexp "^  interpreter +$VENV/bin/python3$"
+    refute_line --index 0 --partial 'neither a program nor a script'
+    expected=${output//$named/web_application.py}
+    run bare 60 grpcforkshim check web_application.py
+    assert_output "$expected"
     # What does not say what runs it, and whose name doesn't either, is none.
     cp web_application.py "$BATS_TEST_TMPDIR/application"
     run bare 60 grpcforkshim check "$BATS_TEST_TMPDIR/application"
@@ -149,8 +153,8 @@ print("path", [place for place in sys.path if "grpcforkshim" in place.replace(sy
 @test "The source distribution has all that git has, and builds" {
     git -C "$ROOT" rev-parse HEAD >/dev/null 2>&1 || skip 'this is no git repository'
     # The wheel was built from it.
-    assert_equal "$(tar -tzf "$SOURCES" | sed -n 's/^[^/]*\/\(.*[^/]\)$/\1/p' | grep -vx PKG-INFO | sort)" \
-        "$(git -C "$ROOT" ls-files --cached --others --exclude-standard | sort)"
+    run comm -13 <(tar -tzf "$SOURCES" | sed 's/^[^/]*\///' | sort) <(git -C "$ROOT" ls-files | sort)
+    assert_output ''
 }
 
 @test "Nothing is left when pip has removed it" {
