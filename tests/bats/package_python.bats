@@ -15,6 +15,9 @@ setup_file() {
     local packages
     # shellcheck disable=SC2119
     start_server
+    MISSING=$(portable_missing wheel)
+    export MISSING
+    [[ -z $MISSING ]] || return 0
     packages=$(built_packages wheel)
     SOURCES=$(head -n 1 <<<"$packages") WHEEL=$(tail -n 1 <<<"$packages")
     VENV=$HARNESS_RUN_DIRECTORY/wheel-environment
@@ -32,6 +35,7 @@ teardown_file() {
 }
 
 setup() {
+    [[ -z $MISSING ]] || skip "$MISSING"
     # As in an environment that was activated.
     PATH=$VENV/bin:$PATH
     cd "$SAMPLES" || return

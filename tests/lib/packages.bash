@@ -2,6 +2,7 @@
 #
 #   built_packages KIND        prints the paths of what `scripts/package --KIND` made, one a line
 #   packages_log KIND          prints what it said
+#   portable_missing KIND      prints why the tarball or wheel can't be built here, or nothing
 #   needed_libraries FILE      prints the names of the libraries that a program or library needs
 #
 # shellcheck shell=bash
@@ -22,6 +23,18 @@ built_packages() { # KIND
         mv "$directory.made" "$directory.list"
     ) 9>"$directory.lock" || harness_die "there is no package: $1" || return
     cat "$directory.list"
+}
+
+# From elfutils 0.192 on, Debian's libelf.a needs functions that no package has.
+portable_missing() { # KIND
+    [[ ! -e $HARNESS_RUN_DIRECTORY/packages/$1.list ]] || return 0
+    # shellcheck disable=SC2046
+    cc -x c -o /dev/null - -Wl,-Bstatic $(pkg-config --static --libs libelf) -Wl,-Bdynamic 2>/dev/null <<'END' ||
+void *elf_begin(int, int, void *);
+void *elf_getdata_rawchunk(void *, long, unsigned long, int);
+int main(void) { return elf_getdata_rawchunk(elf_begin(0, 0, 0), 0, 0, 0) != 0; }
+END
+        echo "this release's libelf can't be linked statically"
 }
 
 packages_log() { # KIND
