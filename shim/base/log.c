@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/printable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -119,6 +121,7 @@ void log_write(enum log_level level, const char *format, ...) {
         length += added;
     if (length > (int)sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
+    printable_make(line, (size_t)length);
     line[length++] = '\n';
     log_put(line, (size_t)length);
     errno = saved_errno;

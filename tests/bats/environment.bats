@@ -52,6 +52,22 @@ assert_one_complaint() { # NAME
     assert_one_complaint GRPCFORKSHIM_LOG_LEVLE
 }
 
+@test "Whatever is in a value or a name, it is one line and no command to a terminal" {
+    local bad=$'a\nb\r\e[31mc\x7f\xc2\x9bd \xff\xe2\x82 \xe2\x82\xac'
+    GRPCFORKSHIM_LOG_LEVEL=$bad run preloaded 60 true
+    assert_success
+    assert_one_complaint GRPCFORKSHIM_LOG_LEVEL
+    assert_line --partial '"a?b??[31mc???d ??? €", using'
+    local variable
+    for variable in DISABLE REPORT REPORT_SIGNAL "LOG_LEVEL=off$bad" LOG_FILE; do
+        run preloaded 60 env "GRPCFORKSHIM_${variable%%=*}=/nothing/$bad" "GRPCFORKSHIM_$bad=1" true
+        assert_success
+        [[ $(tr -d '[:print:]€\n' <"$BATS_TEST_TMPDIR/stderr") == '' ]] || fail "$(cat -v "$BATS_TEST_TMPDIR/stderr")"
+        assert_equal "$(grep -c '^grpcforkshim\[' "$BATS_TEST_TMPDIR/stderr")" "$(wc -l <"$BATS_TEST_TMPDIR/stderr")"
+        grep -q "GRPCFORKSHIM_${variable%%=*}" "$BATS_TEST_TMPDIR/stderr"
+    done
+}
+
 @test "The shim adds three mappings to a program without gRPC" {
     not_sanitized 'brings variables of its own'
     # Each costs every fork half a microsecond: code, constants and one page of variables.

@@ -2,6 +2,7 @@
 #include "child.h"
 #include "testing.h"
 
+#include "base/compiler.h"
 #include "base/log.h"
 
 #include <dirent.h>
@@ -109,6 +110,34 @@ static void cuts_a_line_at_a_thousand_bytes(void **state) {
         size_t whole = (size_t)(message - text) + length + 1;
         assert_int_equal(strlen(text), whole < LINE_MAXIMUM ? whole : LINE_MAXIMUM);
         assert_int_equal(strspn(message, "x"), strlen(message) - 1);
+        assert_int_equal(text[strlen(text) - 1], '\n');
+    }
+}
+
+static void write_of_text(void *context) {
+    log_write(LOG_ERROR, "%s", (const char *)context);
+}
+
+static void makes_a_message_printable(void **state) {
+    static const char *const texts[][2] = {
+        {"plain, caf\xc3\xa9, \xe2\x82\xac, \xf0\x9f\x98\x80", NULL},
+        {"a\nb\tc\rd\033[31m\177", "a?b?c?d?[31m?"},
+        {"\xc2\x9b\xc2\xa0", "??\xc2\xa0"},                        // C1, and the first behind it
+        {"\x80\xbf\xff", "???"},                                   // no first byte
+        {"\xc3|\xe2\x82|\xf0\x9f\x98", "?|??|???"},                // the rest is missing
+        {"\xc0\xaf|\xe0\x9f\xbf|\xf0\x8f\xbf\xbf", "??|???|????"}, // longer than needed
+        {"\xed\xa0\x80|\xf4\x90\x80\x80", "???|????"},             // no characters
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        char text[200];
+        const char *expected = texts[i][texts[i][1] != NULL];
+        assert_int_equal(
+            run_in_child_with_stderr(write_of_text, (void *)texts[i][0], text, sizeof(text)), 0);
+        const char *message = strstr(text, ": ");
+        assert_non_null(message);
+        assert_int_equal(strlen(message + 2), strlen(expected) + 1);
+        assert_memory_equal(message + 2, expected, strlen(expected));
         assert_int_equal(text[strlen(text) - 1], '\n');
     }
 }
@@ -239,6 +268,7 @@ int main(void) {
         cmocka_unit_test(writes_what_its_level_lets_through),
         cmocka_unit_test(begins_a_line_with_the_process),
         cmocka_unit_test(cuts_a_line_at_a_thousand_bytes),
+        cmocka_unit_test(makes_a_message_printable),
         cmocka_unit_test(writes_a_line_at_once),
         cmocka_unit_test(keeps_errno),
         cmocka_unit_test_teardown(appends_to_a_file_of_the_owner, remove_file),
