@@ -1,49 +1,13 @@
 #include "extension.h"
 
+#include "list.h"
+#include "regular_file.h"
+
 #include <ctype.h>
-#include <glob.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct list {
-    char **items;
-    size_t count;
-};
-
-static void add(struct list *list, const char *path) {
-    char resolved[PATH_MAX];
-    // The same file often has several names here.
-    const char *real = realpath(path, resolved);
-    for (size_t i = 0; i < list->count; i++) {
-        char other[PATH_MAX];
-        if (real != NULL && realpath(list->items[i], other) != NULL && strcmp(real, other) == 0)
-            return;
-    }
-    char **grown = realloc(list->items, (list->count + 2) * sizeof(*grown));
-    if (grown == NULL)
-        return;
-    list->items = grown;
-    grown[list->count++] = strdup(path);
-    grown[list->count] = NULL;
-}
-
-__attribute__((format(printf, 2, 3))) static void add_matching(struct list *list,
-                                                               const char *format, ...) {
-    char pattern[PATH_MAX];
-    glob_t found;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(pattern, sizeof(pattern), format, arguments);
-    va_end(arguments);
-    if (length < 0 || length >= (int)sizeof(pattern) || glob(pattern, 0, NULL, &found) != 0)
-        return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        add(list, found.gl_pathv[i]);
-    globfree(&found);
-}
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -77,38 +41,72 @@ static void prefix_of(char *prefix, size_t size, const char *command) {
     snprintf(prefix, size, "%.*s", length > 0 ? length - 1 : 0, command);
 }
 
-#define CYGRPC "grpc/_cython/cygrpc*.so"
+// The directories of a variable of the environment.
+static void add_variable(struct list *list, const char *variable) {
+    const char *paths = getenv(variable);
+    while (paths != NULL && *paths != '\0') {
+        char directory[PATH_MAX];
+        size_t length = strcspn(paths, ":");
+        snprintf(directory, sizeof(directory), "%.*s", (int)length, paths);
+        if (length > 0)
+            list_add_matching(list, directory, "");
+        paths += length + (paths[length] != '\0');
+    }
+}
+
+// --- Python --------------------------------------------------------------------------------------
 
 static void add_python_prefix(struct list *list, const char *prefix, const char *version) {
-    add_matching(list, "%s/lib/python%s/site-packages/" CYGRPC, prefix, version);
-    add_matching(list, "%s/local/lib/python%s/dist-packages/" CYGRPC, prefix, version);
-    add_matching(list, "%s/lib/python3/dist-packages/" CYGRPC, prefix);
-    add_matching(list, "%s/lib/python%s/dist-packages/" CYGRPC, prefix, version);
+    static const char *const forms[] = {
+        "/lib/python%s/site-packages", "/local/lib/python%s/dist-packages",
+        "/lib/python3/dist-packages", "/lib/python%s/dist-packages"};
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        char pattern[PATH_MAX];
+        const char *at = strstr(forms[i], "%s");
+        snprintf(pattern, sizeof(pattern), "%.*s%s%s",
+                 at != NULL ? (int)(at - forms[i]) : (int)strlen(forms[i]), forms[i],
+                 at != NULL ? version : "", at != NULL ? at + 2 : "");
+        list_add_matching(list, prefix, pattern);
+    }
 }
 
 // A virtual environment's pyvenv.cfg says whether the system's packages count, too.
 static int is_closed_environment(const char *prefix) {
-    char path[PATH_MAX + 16], line[300];
-    int closed = 0;
+    char path[PATH_MAX + 16];
     snprintf(path, sizeof(path), "%s/pyvenv.cfg", prefix);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    closed = 1;
-    while (fgets(line, sizeof(line), file) != NULL) {
+    char *text = regular_file_text(path), *rest = text;
+    int closed = text != NULL;
+    for (const char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (strncmp(line, "include-system-site-packages", 28) == 0 && strstr(line, "true") != NULL)
             closed = 0;
     }
-    fclose(file);
+    free(text);
     return closed;
 }
 
-static void add_list(struct list *list, const char *paths, const char *suffix) {
-    while (paths != NULL && *paths != '\0') {
-        size_t length = strcspn(paths, ":");
-        if (length > 0)
-            add_matching(list, "%.*s/%s", (int)length, paths, suffix);
-        paths += length + (paths[length] != '\0');
+// Each line of such a file is a directory (Python's module site), unless it is code.
+static void add_path_file(struct list *list, const char *directory, const char *file) {
+    char *text = regular_file_text(file), *rest = text;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        char path[2 * PATH_MAX];
+        line[strcspn(line, "\r")] = '\0';
+        if (*line == '\0' || *line == '#' || strncmp(line, "import ", 7) == 0 ||
+            strncmp(line, "import\t", 7) == 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", directory, line);
+        list_add_matching(list, *line == '/' ? line : path, "");
+    }
+    free(text);
+}
+
+static void add_path_files(struct list *list) {
+    size_t count = list->count; // of those that they add theirs do not count
+    for (size_t i = 0; i < count; i++) {
+        struct list files = {NULL, 0};
+        list_add_matching(&files, list->items[i], "/*.pth");
+        for (size_t j = 0; j < files.count; j++)
+            add_path_file(list, list->items[i], files.items[j]);
+        list_free(&files);
     }
 }
 
@@ -119,64 +117,64 @@ static void find_python(struct list *list, const char *command) {
     const char *digits = name + strcspn(name, "0123456789");
     // "3.11" of python3.11; any where the name does not tell.
     const char *version = strchr(digits, '.') != NULL ? digits : "3*";
-    add_list(list, getenv("PYTHONPATH"), CYGRPC);
+    add_variable(list, "PYTHONPATH");
     prefix_of(prefix, sizeof(prefix), command);
     int closed = is_closed_environment(prefix);
     add_python_prefix(list, prefix, version);
-    if (closed || real == NULL)
-        return;
-    const char *home = getenv("HOME");
-    if (home != NULL)
-        add_matching(list, "%s/.local/lib/python%s/site-packages/" CYGRPC, home, version);
-    prefix_of(prefix, sizeof(prefix), real);
-    add_python_prefix(list, prefix, version);
-}
-
-static void add_gems(struct list *list, const char *directory) {
-    add_matching(list, "%s/extensions/*/*/grpc-[0-9]*/grpc/grpc_c.so", directory);
-    add_matching(list, "%s/gems/grpc-[0-9]*/src/ruby/lib/grpc/grpc_c.so", directory);
-    add_matching(list, "%s/gems/grpc-[0-9]*/src/ruby/lib/grpc/*/grpc_c.so", directory);
-}
-
-static void add_gem_list(struct list *list, const char *paths) {
-    char directory[PATH_MAX];
-    while (paths != NULL && *paths != '\0') {
-        size_t length = strcspn(paths, ":");
-        snprintf(directory, sizeof(directory), "%.*s", (int)length, paths);
-        if (length > 0)
-            add_gems(list, directory);
-        paths += length + (paths[length] != '\0');
+    if (!closed && real != NULL) {
+        char pattern[PATH_MAX];
+        const char *home = getenv("HOME");
+        snprintf(pattern, sizeof(pattern), "/.local/lib/python%s/site-packages", version);
+        if (home != NULL)
+            list_add_matching(list, home, pattern);
+        prefix_of(prefix, sizeof(prefix), real);
+        add_python_prefix(list, prefix, version);
     }
+    add_path_files(list);
 }
+
+// --- Ruby ----------------------------------------------------------------------------------------
 
 static void find_ruby(struct list *list, const char *command) {
-    char prefix[PATH_MAX], directory[PATH_MAX + 100];
+    char prefix[PATH_MAX];
     const char *home = getenv("HOME");
     prefix_of(prefix, sizeof(prefix), command);
-    add_gem_list(list, getenv("GEM_HOME"));
-    add_gem_list(list, getenv("GEM_PATH"));
+    add_variable(list, "GEM_HOME");
+    add_variable(list, "GEM_PATH");
     if (home != NULL) {
-        snprintf(directory, sizeof(directory), "%s/.local/share/gem/ruby/*", home);
-        add_gems(list, directory);
-        snprintf(directory, sizeof(directory), "%s/.gem/ruby/*", home);
-        add_gems(list, directory);
+        list_add_matching(list, home, "/.local/share/gem/ruby/*");
+        list_add_matching(list, home, "/.gem/ruby/*");
     }
-    add_gems(list, "/var/lib/gems/*");
-    snprintf(directory, sizeof(directory), "%s/local/lib/ruby/gems/*", prefix);
-    add_gems(list, directory);
-    snprintf(directory, sizeof(directory), "%s/lib/ruby/gems/*", prefix);
-    add_gems(list, directory);
-    snprintf(directory, sizeof(directory), "%s/lib/*/rubygems-integration/*", prefix);
-    add_gems(list, directory);
-    add_matching(list, "%s/lib/ruby/vendor_ruby/*/grpc/grpc_c.so", prefix);
-    add_matching(list, "%s/lib/*/ruby/vendor_ruby/*/grpc/grpc_c.so", prefix);
+    list_add_matching(list, "", "/var/lib/gems/*");
+    list_add_matching(list, prefix, "/local/lib/ruby/gems/*");
+    list_add_matching(list, prefix, "/lib/ruby/gems/*");
+    list_add_matching(list, prefix, "/lib/*/rubygems-integration/*");
+    list_add_matching(list, prefix, "/lib/ruby/vendor_ruby");
+    list_add_matching(list, prefix, "/lib/*/ruby/vendor_ruby");
 }
 
-char **extension_find(const char *language, const char *command) {
-    struct list list = {calloc(1, sizeof(char *)), 0};
+// --- both ----------------------------------------------------------------------------------------
+
+char **extension_directories(const char *language, const char *command) {
+    struct list list = {NULL, 0};
     if (strcmp(language, "python") == 0)
         find_python(&list, command);
     else
         find_ruby(&list, command);
-    return list.items;
+    return list_array(&list);
+}
+
+char **extension_find(const char *language, char *const *directories) {
+    static const char *const python[] = {"/grpc/_cython/cygrpc*.so", NULL};
+    static const char *const ruby[] = {"/extensions/*/*/grpc-[0-9]*/grpc/grpc_c.so",
+                                       "/gems/grpc-[0-9]*/src/ruby/lib/grpc/grpc_c.so",
+                                       "/gems/grpc-[0-9]*/src/ruby/lib/grpc/*/grpc_c.so",
+                                       "/*/grpc/grpc_c.so", NULL};
+    const char *const *patterns = strcmp(language, "python") == 0 ? python : ruby;
+    struct list list = {NULL, 0};
+    for (size_t i = 0; directories[i] != NULL; i++) {
+        for (size_t j = 0; patterns[j] != NULL; j++)
+            list_add_matching(&list, directories[i], patterns[j]);
+    }
+    return list_array(&list);
 }

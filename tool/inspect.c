@@ -1,12 +1,15 @@
 #include "inspect.h"
 
-#include "by_name.h"
 #include "c_library.h"
 #include "contract.h"
+#include "cores.h"
 #include "elf_file.h"
+#include "elf_symbols.h"
 #include "extension.h"
-#include "grpc_core.h"
 #include "libraries.h"
+#include "python.h"
+#include "script.h"
+#include "search.h"
 #include "text.h"
 
 #include <errno.h>
@@ -59,10 +62,8 @@ static json_t *begin(const char *target) {
     return findings;
 }
 
-static const char *const coverage_names[] = {"covered", "partly", "not", "unknown"};
-
 void inspect_conclude(json_t *findings, enum coverage coverage, const char *verdict) {
-    json_object_set_new(findings, "coverage", json_string(coverage_names[coverage]));
+    json_object_set_new(findings, "coverage", json_string(coverage_name(coverage)));
     json_object_set_new(findings, "verdict", text_json(verdict));
     json_object_set_new(findings, "contract", contract_describe(findings));
 }
@@ -70,7 +71,7 @@ void inspect_conclude(json_t *findings, enum coverage coverage, const char *verd
 enum coverage inspect_coverage(const json_t *findings) {
     const char *name = json_string_value(json_object_get(findings, "coverage"));
     for (int i = COVERED; name != NULL && i < UNKNOWN; i++) {
-        if (strcmp(name, coverage_names[i]) == 0)
+        if (strcmp(name, coverage_name((enum coverage)i)) == 0)
             return (enum coverage)i;
     }
     return UNKNOWN;
@@ -99,60 +100,6 @@ char *inspect_find_command(const char *name) {
     if (strchr(name, '/') != NULL)
         return strdup(name);
     return inspect_find_in(path != NULL ? path : "/usr/bin:/bin", name);
-}
-
-// --- scripts -------------------------------------------------------------------------------------
-
-// The program that env(1) would start, of its arguments in one string: as env was told, where it is
-// not found. NULL where there is none.
-static char *program_of_env(char *arguments) {
-    char *rest = arguments;
-    for (char *word; (word = strsep(&rest, " \t")) != NULL;) {
-        // These two have their value behind them.
-        if (strcmp(word, "-u") == 0 || strcmp(word, "-C") == 0)
-            strsep(&rest, " \t");
-        else if (*word != '\0' && *word != '-' && strchr(word, '=') == NULL) {
-            char *path = inspect_find_command(word);
-            return path != NULL ? path : strdup(word);
-        }
-    }
-    return NULL;
-}
-
-static bool read_beginning(char *line, size_t size, const char *path) {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t length = descriptor >= 0 ? read(descriptor, line, size - 1) : 0;
-    if (descriptor >= 0)
-        close(descriptor);
-    line[length > 0 ? length : 0] = '\0';
-    return length > 0;
-}
-
-// The interpreter that the first line of a script names (execve(2)); the usual one where it names
-// none; or NULL. Without a slash it is one that env(1) would not find.
-static char *interpreter_of(const char *path) {
-    char line[500], *relative = NULL;
-    if (!read_beginning(line, sizeof(line), path))
-        return NULL;
-    if (strncmp(line, "#!", 2) != 0)
-        return interpreter_by_name(path);
-    char *interpreter = line + 2 + strspn(line + 2, " \t");
-    interpreter[strcspn(interpreter, "\n")] = '\0';
-    char *arguments = interpreter + strcspn(interpreter, " \t");
-    if (*arguments != '\0')
-        *arguments++ = '\0';
-    if (*interpreter == '\0')
-        return NULL;
-    const char *slash = strrchr(interpreter, '/');
-    if (strcmp(slash != NULL ? slash + 1 : interpreter, "env") == 0) {
-        char *program = program_of_env(arguments);
-        if (program != NULL)
-            return program;
-    }
-    // The kernel looks it up in the working directory.
-    if (slash == NULL)
-        return asprintf(&relative, "./%s", interpreter) >= 0 ? relative : NULL;
-    return strdup(interpreter);
 }
 
 // --- obstacles -----------------------------------------------------------------------------------
@@ -210,82 +157,8 @@ static const char *find_foreign_libc(json_t *findings, const struct elf_file *fi
 
 // --- conclusions ---------------------------------------------------------------------------------
 
-// Counts the cores of a linkage, and those that are known to be covered one level up.
-static size_t count_cores(const json_t *cores, const char *linkage) {
-    size_t count = 0, index;
-    const json_t *core;
-    json_array_foreach(cores, index, core) {
-        count += strcmp(json_string_value(json_object_get(core, "linkage")), linkage) == 0;
-    }
-    return count;
-}
-
-static bool all_in_language(const json_t *cores, const char *language) {
-    size_t index;
-    const json_t *core;
-    json_array_foreach(cores, index, core) {
-        const char *own = json_string_value(json_object_get(core, "language"));
-        if (own == NULL || strcmp(own, language) != 0)
-            return false;
-    }
-    return json_array_size(cores) > 0;
-}
-
 static void set_linkage(json_t *findings, const char *linkage) {
     json_object_set_new(json_object_get(findings, "grpc"), "linkage", json_string(linkage));
-}
-
-static void conclude_without_core(json_t *findings, bool incomplete, bool loads,
-                                  const char *language) {
-    if (incomplete) {
-        inspect_conclude(findings, UNKNOWN, "not all of its libraries were found");
-    } else if (language != NULL) {
-        set_linkage(findings, "absent");
-        inspect_conclude(findings, UNKNOWN,
-                         "no gRPC extension was found where this interpreter looks; a path that "
-                         "the program sets itself can't be known");
-    } else if (loads) {
-        set_linkage(findings, "absent");
-        inspect_conclude(findings, UNKNOWN,
-                         "it has no gRPC itself but loads plug-ins: check those, or its pid while "
-                         "it runs");
-    } else {
-        set_linkage(findings, "absent");
-        inspect_conclude(findings, NOT_COVERED, "there is no gRPC in it");
-    }
-}
-
-// docs/python.md, docs/ruby.md.
-static void note_language(json_t *findings, const json_t *cores) {
-    if (all_in_language(cores, "python"))
-        inspect_note(findings, "Python: CPython from 3.9 on; grpcio 1.49 to 1.85 was tested");
-    else if (all_in_language(cores, "ruby"))
-        inspect_note(findings, "Ruby: extensions that link libgrpc, such as Debian's ruby-grpc");
-}
-
-static void conclude_with_cores(json_t *findings) {
-    const json_t *cores = json_object_get(json_object_get(findings, "grpc"), "cores");
-    size_t dynamic = count_cores(cores, "dynamic"), statics = count_cores(cores, "static");
-    const char *loaded = json_string_value(json_object_get(json_array_get(cores, 0), "loaded"));
-    bool late = loaded != NULL && strcmp(loaded, "later") == 0;
-    set_linkage(findings, late ? "late" : dynamic > 0 ? "dynamic" : "static");
-    note_language(findings, cores);
-    if (statics == 0 && (dynamic == 1 || late))
-        inspect_conclude(findings, COVERED, "gRPC is linked dynamically");
-    else if (statics == 0)
-        inspect_conclude(findings, PARTLY,
-                         "there are several gRPC libraries in it: the first to be loaded is "
-                         "protected");
-    else if (dynamic == 0 && all_in_language(cores, "python"))
-        inspect_conclude(findings, COVERED,
-                         "gRPC is in the extension of Python, which the shim knows");
-    else if (dynamic == 0)
-        inspect_conclude(findings, NOT_COVERED,
-                         "gRPC is linked statically: there is nothing to hook into");
-    else
-        inspect_conclude(findings, PARTLY,
-                         "besides libgrpc there is gRPC that is linked statically, and not "
-                         "protected");
 }
 
 static bool loads_others(const struct libraries *libraries) {
@@ -294,11 +167,74 @@ static bool loads_others(const struct libraries *libraries) {
         if (soname != NULL &&
             (strncmp(soname, "libc.so", 7) == 0 || strncmp(soname, "libcrypto.so", 12) == 0))
             continue; // their plug-ins are not of the kind that use gRPC
-        if (elf_file_imports(libraries->items[i].file, "dlopen") ||
-            elf_file_imports(libraries->items[i].file, "dlmopen"))
+        if (elf_symbols_import(libraries->items[i].file, "dlopen") ||
+            elf_symbols_import(libraries->items[i].file, "dlmopen"))
             return true;
     }
     return false;
+}
+
+static const char incomplete_verdict[] = "not all of its libraries could be read";
+
+static void conclude_without_core(json_t *findings, const struct libraries *libraries, bool running,
+                                  const char *language) {
+    bool loads = language != NULL || loads_others(libraries);
+    if (libraries->missing_count > 0) {
+        inspect_conclude(findings, UNKNOWN, incomplete_verdict);
+        return;
+    }
+    set_linkage(findings, "absent");
+    if (!loads)
+        inspect_conclude(findings, NOT_COVERED, "there is no gRPC in it");
+    else if (running)
+        inspect_conclude(findings, UNKNOWN,
+                         "it has not loaded gRPC, and what it loads later can't be known");
+    else if (language != NULL)
+        inspect_conclude(findings, UNKNOWN,
+                         "no gRPC extension was found where this interpreter looks; a path that "
+                         "the program sets itself can't be known");
+    else
+        inspect_conclude(findings, UNKNOWN,
+                         "it has no gRPC itself but loads plug-ins: check those, or its pid while "
+                         "it runs");
+}
+
+// docs/python.md, docs/ruby.md.
+static void note_language(json_t *findings, const struct cores *cores) {
+    if (cores_have_language(cores, "python"))
+        inspect_note(findings, "Python: CPython from 3.9 on; grpcio 1.49 to 1.85 was tested");
+    if (cores_have_language(cores, "ruby"))
+        inspect_note(findings, "Ruby: extensions that link libgrpc, such as Debian's ruby-grpc");
+}
+
+// In front of what is told of one core of several.
+static void conclude_by(json_t *findings, const struct cores *cores, const struct core *worst,
+                        enum coverage coverage) {
+    char verdict[2 * PATH_MAX];
+    if (worst->loaded == CORE_PERHAPS && coverage == UNKNOWN)
+        snprintf(verdict, sizeof(verdict), "not covered if it comes to load %s: %s", worst->file,
+                 worst->verdict);
+    else if (cores->count > 1 && coverage != COVERED)
+        snprintf(verdict, sizeof(verdict), "%s: %s", worst->file, worst->verdict);
+    else
+        snprintf(verdict, sizeof(verdict), "%s", worst->verdict);
+    inspect_conclude(findings, coverage, verdict);
+}
+
+// The answer is that of the worst core.
+static void conclude_with_cores(json_t *findings, const struct cores *cores, bool incomplete) {
+    enum coverage coverage;
+    const struct core *worst = cores_worst(cores, &coverage);
+    bool late = cores->items[0].loaded == CORE_LATER || cores->items[0].loaded == CORE_PERHAPS;
+    set_linkage(findings, late                                   ? "late"
+                          : cores_have_kind(cores, CORE_LIBRARY) ? "dynamic"
+                                                                 : "static");
+    json_object_set_new(json_object_get(findings, "grpc"), "cores", cores_json(cores));
+    note_language(findings, cores);
+    if (coverage == COVERED && incomplete)
+        inspect_conclude(findings, UNKNOWN, incomplete_verdict);
+    else
+        conclude_by(findings, cores, worst, coverage);
 }
 
 // What a shell or env(1) runs inherits the environment.
@@ -314,47 +250,40 @@ static void note_shell(json_t *findings, const char *command) {
     }
 }
 
-static void find_extensions(json_t *findings, json_t *cores, const char *language,
-                            const char *command) {
-    char **extensions = extension_find(language, command);
-    for (size_t i = 0; extensions != NULL && extensions[i] != NULL; i++) {
-        struct elf_file *file = elf_file_open(extensions[i]);
-        if (file != NULL) {
-            struct libraries *libraries = libraries_find(file);
-            grpc_core_find(cores, libraries, extensions[i], language);
-            libraries_free(libraries);
-        } else {
-            inspect_note(findings, "%s can't be read: %s", extensions[i], strerror(errno));
-        }
-        free(extensions[i]);
-    }
-    free(extensions);
-}
+// What is to be known besides the program's file.
+struct known {
+    struct libraries *mapped; // of a process, or NULL
+    const struct protection *protection;
+    const char *script; // that the program interprets, or NULL
+};
 
 // Of what the program needs, and of what its interpreter may load.
-static struct libraries *find_cores(json_t *findings, struct elf_file *file, const char *command) {
-    json_t *cores = json_object_get(json_object_get(findings, "grpc"), "cores");
+static struct libraries *find_cores(json_t *findings, struct cores *cores, struct elf_file *file,
+                                    const char *command, const struct known *known) {
+    static const struct loading at_start = {CORE_AT_START, NULL, NULL};
     const char *language = extension_language(command);
     bool library = is_library(file);
     struct libraries *libraries = libraries_find(file);
-    grpc_core_find(cores, libraries, NULL, NULL);
-    for (size_t i = 0; i < libraries->missing_count; i++)
-        inspect_note(findings, "%s was not found", libraries->missing[i]);
+    cores_add(cores, libraries, &at_start);
     if (language != NULL && !library)
-        find_extensions(findings, cores, language, command);
+        search_interpreter(findings, cores, language, command, known->script);
     return libraries;
 }
 
-// Of what the process has; what its interpreter may load only where it has not done so.
-static struct libraries *find_mapped_cores(json_t *findings, struct elf_file *file,
-                                           const char *command, struct libraries *mapped) {
-    json_t *cores = json_object_get(json_object_get(findings, "grpc"), "cores");
-    const char *language = extension_language(command);
-    grpc_core_find_mapped(cores, mapped, language);
-    if (language != NULL && json_array_size(cores) == 0)
-        find_extensions(findings, cores, language, command);
+// Of what the process has. What its interpreter may yet load is not looked for: neither the paths
+// nor the environment of the process are this one's.
+static struct libraries *find_mapped_cores(struct cores *cores, struct elf_file *file,
+                                           const char *command, const struct known *known) {
+    const struct loading already = {CORE_ALREADY, NULL, extension_language(command)};
+    cores_add(cores, known->mapped, &already);
     elf_file_close(file);
-    return mapped;
+    return known->mapped;
+}
+
+static void note_missing(json_t *findings, const struct libraries *libraries, bool mapped) {
+    for (size_t i = 0; i < libraries->missing_count; i++)
+        inspect_note(findings, mapped ? "%s is loaded and can't be read" : "%s was not found",
+                     libraries->missing[i]);
 }
 
 static void conclude_not_preloaded(json_t *findings, const char *foreign_libc) {
@@ -364,12 +293,11 @@ static void conclude_not_preloaded(json_t *findings, const char *foreign_libc) {
     inspect_conclude(findings, NOT_COVERED, verdict);
 }
 
-// The file belongs to it, and so do the libraries; NULL where they are to be found.
+// The file belongs to it, and so do the libraries.
 static void inspect_elf(json_t *findings, struct elf_file *file, const char *command,
-                        struct libraries *mapped) {
-    json_t *cores = json_object_get(json_object_get(findings, "grpc"), "cores");
-    const char *language = extension_language(command);
-    bool library = is_library(file);
+                        const struct known *known) {
+    struct cores cores = {0};
+    bool library = is_library(file), running = known->mapped != NULL;
     json_object_set_new(findings, "architecture", json_string(elf_file_architecture(file)));
     if (json_object_get(findings, "kind") == NULL)
         json_object_set_new(findings, "kind", json_string(library ? "library" : "program"));
@@ -377,15 +305,16 @@ static void inspect_elf(json_t *findings, struct elf_file *file, const char *com
         find_obstacles(findings, file);
     const char *foreign_libc = find_foreign_libc(findings, file);
     note_shell(findings, command);
-    struct libraries *libraries = mapped != NULL
-                                      ? find_mapped_cores(findings, file, command, mapped)
-                                      : find_cores(findings, file, command);
-    if (json_array_size(cores) > 0)
-        conclude_with_cores(findings);
+    struct libraries *libraries = running ? find_mapped_cores(&cores, file, command, known)
+                                          : find_cores(findings, &cores, file, command, known);
+    note_missing(findings, libraries, running);
+    cores_judge(&cores, python_refusal(libraries), known->protection);
+    if (cores.count > 0)
+        conclude_with_cores(findings, &cores, libraries->missing_count > 0);
     else
-        conclude_without_core(findings, libraries->missing_count > 0, loads_others(libraries),
-                              language);
+        conclude_without_core(findings, libraries, running, extension_language(command));
     libraries_free(libraries);
+    cores_free(&cores);
     if (!json_is_true(json_object_get(json_object_get(findings, "preload"), "possible")))
         conclude_not_preloaded(findings, foreign_libc);
 }
@@ -397,23 +326,25 @@ static void conclude_unknown(json_t *findings, const char *path, const char *rea
 }
 
 // Follows scripts to their interpreters: the kernel allows four levels.
-static void inspect_path(json_t *findings, const char *path, int level) {
+static void inspect_path(json_t *findings, const char *path, const char *script, int level) {
+    const struct known known = {NULL, NULL, script};
     struct elf_file *file = elf_file_open(path);
     if (file != NULL) {
-        inspect_elf(findings, file, path, NULL);
+        inspect_elf(findings, file, path, &known);
         return;
     }
     int error = errno;
-    char *interpreter = error == ENOEXEC && level < 5 ? interpreter_of(path) : NULL;
+    char *interpreter = error == ENOEXEC && level < 5 ? script_interpreter(path) : NULL;
     if (interpreter == NULL) {
-        conclude_unknown(findings, path,
-                         error == ENOEXEC ? "neither a program nor a script" : strerror(error));
+        const char *none =
+            is_regular(path) ? "neither a program nor a script" : "not a regular file";
+        conclude_unknown(findings, path, error == ENOEXEC ? none : strerror(error));
         return;
     }
     json_object_set_new(findings, "kind", json_string("script"));
     json_object_set_new(findings, "interpreter", text_json(interpreter));
     if (strchr(interpreter, '/') != NULL)
-        inspect_path(findings, interpreter, level + 1);
+        inspect_path(findings, interpreter, path, level + 1);
     else
         conclude_unknown(findings, interpreter, "env(1) finds no such command");
     free(interpreter);
@@ -430,20 +361,23 @@ json_t *inspect_file(const char *target) {
         return findings;
     }
     json_object_set_new(findings, "file", text_json(path));
-    inspect_path(findings, path, 0);
+    inspect_path(findings, path, NULL, 0);
     free(path);
     return findings;
 }
 
-json_t *inspect_running(const char *path, struct libraries *mapped) {
+json_t *inspect_running(const char *path, struct libraries *mapped,
+                        const struct protection *protection) {
+    const struct known known = {mapped, protection, NULL};
     json_t *findings = begin(path);
     struct elf_file *file = elf_file_open(path);
     json_object_set_new(findings, "file", text_json(path));
-    if (file != NULL) {
-        inspect_elf(findings, file, path, mapped);
+    if (file != NULL && mapped != NULL) {
+        inspect_elf(findings, file, path, &known);
         return findings;
     }
-    conclude_unknown(findings, path, strerror(errno));
+    conclude_unknown(findings, path, file != NULL ? "its memory can't be read" : strerror(errno));
+    elf_file_close(file);
     libraries_free(mapped);
     return findings;
 }

@@ -10,30 +10,34 @@
 //   preload       "possible", and "obstacles": reasons why the loader will ignore LD_PRELOAD, each
 //                 with "code" and "text"
 //   grpc          "linkage" ("dynamic", "static", "late", "absent", "unknown") and "cores": each
-//                 gRPC core found, with "file", "linkage", "loaded" ("start", "later", "already"),
-//                 "extension" and "language" where an interpreter loads it, "core_version" and
-//                 "release" where they can be read
+//                 gRPC core found, with "file", "linkage", "loaded" ("start"; "later", by a package
+//                 of the interpreter's; "perhaps", by one that the script does not name;
+//                 "already"), "extension" and "language" where an interpreter loads it,
+//                 "core_version" and "release" where they can be read, "coverage" and "verdict"
 //   contract      what will hold: "row", "text", "holds" ("yes", "partly", "no", "unknown")
 //   notes         what else the user should know
-//   coverage      "covered", "partly", "not" or "unknown", and why: "verdict"
+//   coverage      "covered", "partly", "not" or "unknown": that of the worst core; and why:
+//                 "verdict"
 #ifndef GRPCFORKSHIM_TOOL_INSPECT_H
 #define GRPCFORKSHIM_TOOL_INSPECT_H
 
+#include "coverage.h"
+
 #include <jansson.h>
 #include <stdbool.h>
-
-// Also the exit statuses of `check`.
-enum coverage { COVERED, PARTLY, NOT_COVERED, UNKNOWN };
 
 // Reads a file, which is looked up in PATH like a command where it has no slash. The caller gives
 // the tree back by json_decref.
 json_t *inspect_file(const char *target);
 
 struct libraries;
+struct protection;
 
 // Reads the program of a process, whose libraries are given, and then belong to it; or NULL, where
-// they are not known. `path` is by which the program can be opened. The caller gives the tree back.
-json_t *inspect_running(const char *path, struct libraries *mapped);
+// they are not known. `path` is by which the program can be opened, `protection` what the process's
+// record says, or NULL. The caller gives the tree back.
+json_t *inspect_running(const char *path, struct libraries *mapped,
+                        const struct protection *protection);
 
 // Sets coverage, verdict and contract of a tree.
 void inspect_conclude(json_t *findings, enum coverage coverage, const char *verdict);

@@ -2,6 +2,7 @@
 
 #include "memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -197,13 +198,14 @@ static bool is_known(const struct libraries *libraries, const char *name) {
     return false;
 }
 
-static void add(struct libraries *libraries, struct elf_file *file, size_t needed_by) {
+static void add(struct libraries *libraries, struct elf_file *file, size_t needed_by,
+                uint64_t start) {
     struct library *grown =
         realloc(libraries->items, (libraries->count + 1) * sizeof(*libraries->items));
     if (grown == NULL)
         return;
     libraries->items = grown;
-    grown[libraries->count++] = (struct library){file, needed_by};
+    grown[libraries->count++] = (struct library){file, needed_by, start};
 }
 
 static void add_missing(struct libraries *libraries, const char *name) {
@@ -218,7 +220,7 @@ struct libraries *libraries_find(struct elf_file *first) {
     struct libraries *libraries = calloc(1, sizeof(*libraries));
     if (libraries == NULL)
         return NULL;
-    add(libraries, first, 0);
+    add(libraries, first, 0, 0);
     for (size_t i = 0; i < libraries->count; i++) {
         for (size_t j = 0; j < libraries->items[i].file->needed_count; j++) {
             const char *name = libraries->items[i].file->needed[j];
@@ -226,7 +228,7 @@ struct libraries *libraries_find(struct elf_file *first) {
                 continue;
             struct elf_file *file = find(libraries, i, name);
             if (file != NULL)
-                add(libraries, file, i);
+                add(libraries, file, i, 0);
             else
                 add_missing(libraries, name);
         }
@@ -234,15 +236,24 @@ struct libraries *libraries_find(struct elf_file *first) {
     return libraries;
 }
 
+// The shim's own copy of an extension, of which the original is there, too
+// (shim/languages/python/revival.py).
+static bool is_copy(const char *path) {
+    return strcmp(path, "/memfd:cygrpc (deleted)") == 0;
+}
+
 static bool add_mapped(const struct mapping *mapping, void *context) {
-    // The shim's own copy of an extension, of which the original is there, too.
-    bool copy = strncmp(mapping->path, "/memfd:", 7) == 0;
-    struct elf_file *file = copy ? NULL : elf_file_open(mapping->file);
+    struct libraries *libraries = context;
+    if (is_copy(mapping->path))
+        return false;
+    struct elf_file *file = elf_file_open(mapping->file);
     if (file != NULL) {
         // By which its version is known, and which means something to the reader.
         free(file->path);
         file->path = strdup(mapping->path);
-        add(context, file, 0);
+        add(libraries, file, 0, mapping->start);
+    } else if (errno != ENOEXEC && mapping->executable) {
+        add_missing(libraries, mapping->path);
     }
     return false;
 }

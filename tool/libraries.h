@@ -7,11 +7,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct library {
     struct elf_file *file;
     size_t needed_by; // its index; that of the first is 0, too
+    uint64_t start;   // in a process: where it is mapped
 };
 
 // The program or library that it begins with comes first, then all that it needs, in the order in
@@ -19,7 +21,7 @@ struct library {
 struct libraries {
     struct library *items;
     size_t count;
-    char **missing; // names that were not found
+    char **missing; // names that were not found, or of files that are mapped and can't be read
     size_t missing_count;
 };
 
@@ -28,7 +30,7 @@ struct libraries {
 struct libraries *libraries_find(struct elf_file *first);
 
 // Those that a process has now, in the order of its addresses, whatever root directory and
-// environment it has; none is missing. NULL where that can't be known.
+// environment it has. NULL where that can't be known.
 struct libraries *libraries_mapped(pid_t pid);
 
 void libraries_free(struct libraries *libraries);

@@ -25,39 +25,76 @@ static void name_file(struct mapping *mapping, pid_t pid, uint64_t end) {
         snprintf(mapping->file, sizeof(mapping->file), "/proc/%d/root%s", (int)pid, mapping->path);
 }
 
-static bool read_line(char *line, struct mapping *mapping, pid_t pid) {
-    uint64_t end, offset;
+struct line {
+    uint64_t start, end, offset;
+    bool executable;
+    const char *path;
+};
+
+// False for what is not mapped from a file.
+static bool read_line(char *text, struct line *line) {
+    char rights[5];
     int path = 0;
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &mapping->start, &end,
-               &offset, &path) != 3 ||
-        offset != 0 || path == 0 || line[path] != '/')
+    if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &line->start, &line->end,
+               rights, &line->offset, &path) != 4 ||
+        path == 0 || text[path] != '/')
         return false;
-    line[strcspn(line, "\n")] = '\0';
-    snprintf(mapping->path, sizeof(mapping->path), "%s", line + path);
-    name_file(mapping, pid, end);
+    text[strcspn(text, "\n")] = '\0';
+    line->executable = strchr(rights, 'x') != NULL;
+    line->path = text + path;
     return true;
+}
+
+// The lines of a file follow one another. Its first page may be mapped twice, the second time for
+// writing.
+struct walk {
+    pid_t pid;
+    bool (*visit)(const struct mapping *mapping, void *context);
+    void *context;
+    bool begun;
+    struct mapping mapping;
+};
+
+static bool end_file(struct walk *walk) {
+    bool done = walk->begun && walk->visit(&walk->mapping, walk->context);
+    walk->begun = false;
+    return done;
+}
+
+static bool take_line(struct walk *walk, const struct line *line) {
+    bool same = walk->begun && strcmp(walk->mapping.path, line->path) == 0;
+    if (!same && end_file(walk))
+        return true;
+    if (!same && line->offset == 0) {
+        walk->begun = true;
+        walk->mapping.start = line->start;
+        walk->mapping.executable = false;
+        snprintf(walk->mapping.path, sizeof(walk->mapping.path), "%s", line->path);
+        name_file(&walk->mapping, walk->pid, line->end);
+    }
+    walk->mapping.executable |= line->executable;
+    return false;
 }
 
 bool memory_visit_files(pid_t pid, bool (*visit)(const struct mapping *mapping, void *context),
                         void *context) {
-    char name[50], last[4096] = "", *line = NULL;
+    char name[50], *text = NULL;
     size_t size = 0;
-    struct mapping mapping;
+    struct walk walk = {.pid = pid, .visit = visit, .context = context};
+    struct line line;
     bool done = false;
     snprintf(name, sizeof(name), "/proc/%d/maps", (int)pid);
     FILE *maps = fopen(name, "re");
     if (maps == NULL)
         return false;
-    while (!done && getline(&line, &size, maps) > 0) {
-        // A file's first page may be mapped twice, the second time for writing.
-        if (read_line(line, &mapping, pid) && strcmp(mapping.path, last) != 0) {
-            snprintf(last, sizeof(last), "%s", mapping.path);
-            done = visit(&mapping, context);
-        }
+    while (!done && getline(&text, &size, maps) > 0) {
+        if (read_line(text, &line))
+            done = take_line(&walk, &line);
     }
     // Not whatever a visit has left there.
     int error = ferror(maps) != 0 ? errno : 0;
-    free(line);
+    done = done || end_file(&walk);
+    free(text);
     fclose(maps);
     errno = error;
     return done;

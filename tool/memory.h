@@ -9,7 +9,8 @@
 
 // What is mapped from one file.
 struct mapping {
-    uint64_t start; // where the file's first byte is
+    uint64_t start;  // where the file's first byte is
+    bool executable; // some of it
     char path[4096];
     char file[4200]; // by which the file can be opened, also from another mount namespace
 };

@@ -17,20 +17,33 @@ static void line(FILE *stream, const char *key, const char *value) {
 }
 
 static const char *loaded_in_words(const json_t *core) {
-    const char *loaded = text(core, "loaded");
-    if (strcmp(loaded, "later") == 0)
-        return "loaded later by ";
-    return strcmp(loaded, "already") == 0 ? "loaded" : "loaded at start";
+    static const char *const words[][2] = {{"start", "loaded at start"},
+                                           {"later", "loaded later"},
+                                           {"perhaps", "perhaps loaded later"},
+                                           {"already", "loaded"}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text(core, "loaded"), words[i][0]) == 0)
+            return words[i][1];
+    }
+    return "";
+}
+
+static const char *coverage_in_words(const json_t *findings) {
+    static const char *const words[] = {"covered", "partly covered", "not covered",
+                                        "could not tell"};
+    return words[inspect_coverage(findings)];
 }
 
 static void print_core(FILE *stream, const json_t *core) {
     const char *release = text(core, "release"), *version = text(core, "core_version");
-    fprintf(stream, "  %-13s %s%s%s%s%s, linked %s, %s%s\n", "gRPC", release,
+    const char *language = text(core, "language");
+    bool later = strncmp(loaded_in_words(core), "loaded later", 12) == 0;
+    fprintf(stream, "  %-13s %s%s%s%s%s, linked %s, %s%s%s: %s\n", "gRPC", release,
             *release != '\0' && *version != '\0' ? ", " : "", *version != '\0' ? "core " : "",
             version, *release == '\0' && *version == '\0' ? "of unknown version" : "",
             strcmp(text(core, "linkage"), "dynamic") == 0 ? "dynamically" : "statically",
-            loaded_in_words(core),
-            strcmp(text(core, "loaded"), "later") == 0 ? text(core, "language") : "");
+            loaded_in_words(core), later && *language != '\0' ? " by " : "", later ? language : "",
+            coverage_in_words(core));
     if (*text(core, "extension") != '\0' &&
         strcmp(text(core, "extension"), text(core, "file")) != 0)
         line(stream, "", text(core, "extension"));
@@ -105,12 +118,6 @@ static void print_contract(FILE *stream, const json_t *contract) {
                 (long long)json_integer_value(json_object_get(row, "row")), text(row, "holds"),
                 text(row, "text"));
     }
-}
-
-static const char *coverage_in_words(const json_t *findings) {
-    static const char *const words[] = {"covered", "partly covered", "not covered",
-                                        "could not tell"};
-    return words[inspect_coverage(findings)];
 }
 
 static void print_all(FILE *stream, const json_t *findings) {

@@ -1,5 +1,6 @@
 #include "process.h"
 
+#include "cores.h"
 #include "inspect.h"
 #include "libraries.h"
 #include "record_reader.h"
@@ -172,17 +173,26 @@ static enum record_state describe_record(json_t *process, pid_t pid,
     return (enum record_state)state;
 }
 
-static void conclude_by_state(json_t *findings, enum record_state state) {
+// What was concluded of its cores stands where one of them is worse off than the shim knows.
+static void conclude_protected(json_t *findings) {
     const json_t *inherited = json_object_get(
         json_object_get(json_object_get(findings, "process"), "descriptors"), "inherited");
+    const json_t *cores = json_object_get(json_object_get(findings, "grpc"), "cores");
+    if (json_array_size(cores) == 0)
+        inspect_conclude(findings, UNKNOWN,
+                         "the shim protects a gRPC, of which no file that it has loaded tells");
+    else if (inspect_coverage(findings) == COVERED && json_array_size(inherited) > 0)
+        inspect_conclude(findings, PARTLY,
+                         "the shim protects it, but it has descriptors of its parent's gRPC");
+    else if (inspect_coverage(findings) == COVERED)
+        inspect_conclude(findings, COVERED, "the shim protects its gRPC");
+}
+
+static void conclude_by_state(json_t *findings, enum record_state state) {
     switch (state) {
     case RECORD_protected:
     case RECORD_inherited:
-        if (json_array_size(inherited) > 0)
-            inspect_conclude(findings, PARTLY,
-                             "the shim protects it, but it has descriptors of its parent's gRPC");
-        else
-            inspect_conclude(findings, COVERED, "the shim protects its gRPC");
+        conclude_protected(findings);
         break;
     case RECORD_unprotected:
         inspect_conclude(findings, NOT_COVERED, "the shim is there and can't protect its gRPC");
@@ -222,11 +232,23 @@ static void conclude_without_record(json_t *findings, enum reading reading) {
     }
 }
 
-json_t *process_inspect(pid_t pid) {
-    char path[50], program[PATH_MAX];
-    struct process_record found;
+static json_t *inspect_with_record(pid_t pid, enum reading reading,
+                                   const struct process_record *found) {
+    char path[50];
+    struct protection protection = {.refused = false};
+    for (int i = 0; i < RECORD_WAYS; i++)
+        protection.images[i] = atomic_load(&found->record.protected_images[i]);
+    protection.refused = atomic_load(&found->record.refused) != 0;
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-    json_t *findings = inspect_running(path, libraries_mapped(pid));
+    return inspect_running(path, libraries_mapped(pid),
+                           reading == READING_DONE ? &protection : NULL);
+}
+
+json_t *process_inspect(pid_t pid) {
+    char program[PATH_MAX];
+    struct process_record found;
+    enum reading reading = record_read(pid, &found);
+    json_t *findings = inspect_with_record(pid, reading, &found);
     json_t *process = json_object(), *shim = json_object();
     json_object_set_new(findings, "target", json_sprintf("%d", (int)pid));
     json_object_set_new(findings, "kind", json_string("process"));
@@ -235,7 +257,6 @@ json_t *process_inspect(pid_t pid) {
     json_object_set_new(process, "shim", shim);
     if (read_link(program, sizeof(program), pid, "exe"))
         json_object_set_new(process, "program", text_json(program));
-    enum reading reading = record_read(pid, &found);
     json_object_set_new(shim, "loaded", json_boolean(found.library[0] != '\0'));
     if (found.library[0] != '\0')
         json_object_set_new(shim, "file", text_json(found.library));

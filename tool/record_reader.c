@@ -1,8 +1,9 @@
 #include "record_reader.h"
 
-#include "process/shared_memory.h"
 #include "elf_file.h"
+#include "elf_symbols.h"
 #include "memory.h"
+#include "process/shared_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +29,8 @@ static bool is_shim(const struct mapping *mapping, void *context) {
     if (strstr(strrchr(mapping->path, '/'), "forkshim") == NULL)
         return false;
     struct elf_file *file = elf_file_open(mapping->file);
-    bool found = file != NULL && elf_file_defines(file, RECORD_SYMBOL) &&
-                 elf_file_address(file, RECORD_SYMBOL, &value);
+    bool found = file != NULL && elf_symbols_export(file, RECORD_SYMBOL) &&
+                 elf_symbols_address(file, RECORD_SYMBOL, &value);
     // The mapping is that of the file's first byte.
     uint64_t address = found ? mapping->start + (value - elf_file_first_address(file)) : 0;
     bool at_work = found && is_at_work(search->pid, address);
@@ -55,6 +56,7 @@ static void read_counters(pid_t pid, struct process_record *result) {
 
 enum reading record_read(pid_t pid, struct process_record *result) {
     struct search search = {.pid = pid};
+    memset(result, 0, sizeof(*result));
     bool listed = memory_visit_files(pid, is_shim, &search) || errno == 0;
     int error = errno;
     bool found = listed && search.address != 0;

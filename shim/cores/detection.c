@@ -7,6 +7,7 @@
 #include "cores/static_images.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
+#include "report/counters.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,10 +26,12 @@ static const char *name_of(const char *path) {
 }
 
 void detection_unprotected(const char *what, const char *why) {
+    counters_note_refused();
     log_once(said, LOG_ERROR, UNPROTECTED_FORMAT, name_of(what), why);
 }
 
 void detection_found(const char *path, const char *why) {
+    counters_note_refused();
     char *text = NULL;
     if (atomic_load(&found) != NULL)
         return;

@@ -22,6 +22,7 @@ void state_set(enum state next) {
 
 void state_set_unprotected(const char *what, const char *why) {
     detection_unprotected(what, why);
+    counters_set_protected(RECORD_LIBRARY, 0);
     atomic_store(&state, STATE_UNPROTECTED);
     counters_set_state(RECORD_unprotected);
 }

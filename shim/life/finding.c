@@ -24,9 +24,14 @@
 #include <stdint.h>
 
 static const char *core_path;
+static uintptr_t core_start;
 
 const char *finding_path(void) {
     return core_path;
+}
+
+uintptr_t finding_start(void) {
+    return core_start;
 }
 
 void finding_pin(void) {
@@ -44,6 +49,7 @@ static const char *prepare_for(const struct image *core) {
     page_make();
     STEPS_RUN(found)
     core_path = core->path;
+    core_start = core->start;
     if (!grpc_is_followed())
         identity_note_process();
     state_set(STATE_FOUND);

@@ -6,6 +6,7 @@
 #include "loader/image.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 // Looks for a gRPC that came in before this library's constructor, when the languages have added
 // their steps, and from here on at each library that is loaded. From the constructor.
@@ -23,8 +24,9 @@ void finding_at_call(void);
 // of ours may be locked. Any thread.
 void finding_pin(void);
 
-// The path of the core that was found.
+// The path of the core that was found, and where its image begins.
 const char *finding_path(void);
+uintptr_t finding_start(void);
 
 // Follows an image that has a gRPC of its own (cores/static_images.h) from now on. Any thread, also
 // one that runs the image's constructors. False where memory is lacking.

@@ -47,6 +47,7 @@ static void begin_protection(void) {
     if (log_enabled(LOG_INFO))
         log_write(LOG_INFO, "protecting gRPC %s of %s", grpc.grpc_version_string(), finding_path());
     state_set(STATE_PROTECTED);
+    counters_set_protected(RECORD_LIBRARY, finding_start());
     counters_set_state(RECORD_protected);
 }
 

@@ -43,7 +43,10 @@ enum record_state { RECORD_STATES(RECORD_STATE_ENUMERATOR) RECORD_STATE_KINDS };
 
 #define RECORD_SYMBOL "grpcforkshim_record"
 #define RECORD_MAGIC "grpcforkshim"
-#define RECORD_LAYOUT 1
+#define RECORD_LAYOUT 2
+
+// By which way a gRPC is protected: as a library, or with the extension of Python that it is in.
+enum record_way { RECORD_LIBRARY, RECORD_EXTENSION, RECORD_WAYS };
 
 struct record {
     char magic[16];
@@ -53,6 +56,10 @@ struct record {
     _Atomic uint32_t generation; // forks between it and the process that loaded gRPC
     _Atomic uint32_t state;      // enum record_state
     uint32_t descriptors_a_piece;
+    // Where the images begin whose gRPC is protected; 0: none. A process may have more gRPCs, of
+    // which these are told apart so. And whether one was met that can't be protected.
+    _Atomic uint64_t protected_images[RECORD_WAYS];
+    _Atomic uint32_t refused;
     // Addresses: of a pointer to the table of gRPC's descriptors, which is NULL or points to an
     // array of pointers to pieces, each NULL or one bit per descriptor and more; and of what the
     // process shares with its children (struct shared_memory), whose counters add to those here.

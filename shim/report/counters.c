@@ -21,6 +21,16 @@ void counters_set_state(enum record_state state) {
     atomic_store_explicit(&process_record.state, state, memory_order_relaxed);
 }
 
+void counters_set_protected(enum record_way way, uintptr_t image) {
+    atomic_store_explicit(&process_record.protected_images[way], image, memory_order_relaxed);
+}
+
+void counters_note_refused(void) {
+    // Said before each fork, which is not to cost the parent a page.
+    if (atomic_load_explicit(&process_record.refused, memory_order_relaxed) == 0)
+        atomic_store_explicit(&process_record.refused, 1, memory_order_relaxed);
+}
+
 void counters_fork_begins(void) {
     struct shared_memory *shared = shared_memory_known();
     PROBE1(fork, counters_get(COUNTER_forks));

@@ -5,6 +5,8 @@
 # grpcforkshim check: what is known of a program before it is trusted to the shim.
 
 load ../lib/harness
+# shellcheck source=tests/lib/python.bash
+source "$HARNESS_DIRECTORY/python.bash"
 
 setup_file() {
     start_server
@@ -84,10 +86,75 @@ json() { # EXPRESSION ARGUMENT...
         assert_failure 2
         assert_line --index 0 --partial 'linked statically'
     done
-    run json 'd["grpc"]["linkage"], d["grpc"]["cores"][0].get("core_version")' whole
-    assert_output "('static', '$(pkg-config --modversion grpc)')"
-    run json 'd["grpc"]["linkage"], d["grpc"]["cores"][0].get("core_version")' stripped
-    assert_output "('static', None)"
+    for program in whole stripped; do
+        run json 'd["grpc"]["linkage"], d["grpc"]["cores"][0].get("core_version")' "$program"
+        assert_output "('static', '$(pkg-config --modversion grpc)')"
+    done
+}
+
+@test "gRPC inside of another library is not covered, nor is a program that has it beside its own" {
+    local library kind
+    library=$(sample libembedded_library.so) || skip 'this gRPC can not be linked into a library'
+    cp "$library" whole.so
+    strip -o stripped.so "$library"
+    for kind in whole stripped; do
+        run json 'd["coverage"], [(c["linkage"], c["coverage"], c["core_version"]) for c in d["grpc"]["cores"]]' $kind.so
+        assert_output "('not', [('static', 'not', '$(pkg-config --modversion grpc)')])"
+    done
+    check "$(sample two_cores)"
+    assert_failure 2
+    assert_line --index 0 --regexp "libembedded_library.so: gRPC is linked statically"
+    run json 'sorted((c["linkage"], c["coverage"]) for c in d["grpc"]["cores"]), {r["holds"] for r in d["contract"][:2]}' \
+        "$(sample two_cores)"
+    assert_output "([('dynamic', 'covered'), ('static', 'not')], {'no'})"
+}
+
+# Programs with the libraries of two gRPCs, `rpc` with that of tomorrow in front and `grpc` with today's.
+link_two_libraries() { # SOURCE
+    cp "$(sample librpc_plain.so)" librpc_of_tomorrow.so.7
+    gcc "$1" -o rpc -Wl,--no-as-needed,-rpath,"$PWD" librpc_of_tomorrow.so.7 -lgrpc
+    gcc "$1" -o grpc -Wl,--no-as-needed,-rpath,"$PWD" -lgrpc librpc_of_tomorrow.so.7
+}
+
+@test "A library with gRPC's functions is told as the shim would tell it: by what else is in it" {
+    local kind
+    check "$(sample librpc_plain.so)"
+    assert_success
+    for kind in other_code lacking more_data; do
+        [[ -e $GRPCFORKSHIM_BUILD/tests/samples/unknown/librpc_$kind.so ]] || continue
+        check "$(sample "librpc_$kind.so")"
+        assert_failure 2
+    done
+    check "$(sample librpc_other_code.so)"
+    assert_line --index 0 --partial 'together with other code'
+    # Of two the shim protects the one that is loaded first.
+    printf 'int main(void) { return 0; }' >main.c
+    link_two_libraries main.c
+    for kind in rpc grpc; do
+        run json '[(c["coverage"], "tomorrow" in c["file"]) for c in d["grpc"]["cores"]], d["coverage"]' ./$kind
+        assert_output "([('covered', $([[ $kind == rpc ]] && echo True || echo False)), ('not', $([[ $kind == rpc ]] && echo False || echo True))], 'not')"
+    done
+}
+
+@test "A library's dynamic symbols are found where its section headers were stripped" {
+    local library=whole.so
+    cp "$(ldd "$(sample pluck_client)" | awk '/libgrpc\.so/ { print $3 }')" $library
+    # e_shoff, e_shnum and e_shstrndx.
+    printf '\0\0\0\0\0\0\0\0' | dd of=$library bs=1 seek=40 conv=notrunc status=none
+    printf '\0\0\0\0' | dd of=$library bs=1 seek=60 conv=notrunc status=none
+    check $library
+    assert_success
+    run json '[(c["linkage"], c["core_version"]) for c in d["grpc"]["cores"]]' $library
+    assert_output "[('dynamic', '$(pkg-config --modversion grpc)')]"
+}
+
+@test "The command itself has no gRPC" {
+    check "$grpcforkshim"
+    assert_failure 2
+    assert_line --index 0 --partial 'there is no gRPC'
+    strip -o stripped "$grpcforkshim"
+    check stripped
+    assert_line --index 0 --partial 'there is no gRPC'
 }
 
 @test "A program without gRPC is not covered: there is nothing to cover" {
@@ -129,6 +196,129 @@ json() { # EXPRESSION ARGUMENT...
     printf '#!%s/venv/bin/python\n' "$PWD" >script
     run json '[c["extension"] for c in d["grpc"]["cores"]]' script
     assert_output "['$PWD/venv/lib/python$version/site-packages/grpc/_cython/cygrpc.cpython-${version/./}-x86_64-linux-gnu.so']"
+}
+
+# One that has a Python of its own.
+make_environment() { # DIRECTORY INTERPRETER
+    mkdir -p "$1/bin" "$1/lib/python${2#python}/site-packages/grpc/_cython"
+    echo 'include-system-site-packages = false' >"$1/pyvenv.cfg"
+    SITE=$1/lib/python${2#python}/site-packages
+}
+
+@test "What every core holds tells the version of each wheel's, stripped as they are" {
+    local wheel python core cores=0
+    for wheel in $(python_wheels); do
+        case $wheel in
+        grpcio-1.49.1) core=27.0.0 ;;
+        grpcio-1.60.0) core=37.0.0 ;;
+        grpcio-1.66.2) core=43.0.0 ;;
+        grpcio-1.76.0) core=51.0.0 ;;
+        grpcio-1.85.1) core=58.0.0 ;;
+        *) continue ;;
+        esac
+        python=$(python_with "$wheel")
+        printf '#!%s\nimport grpc\n' "$python" >script
+        run json '[(c["release"], c["core_version"], c["coverage"]) for c in d["grpc"]["cores"]], d["coverage"]' script
+        assert_output "([('${wheel#grpcio-}', '$core', 'covered')], 'covered')"
+        cores=$((cores + 1))
+    done
+    [[ $cores -gt 0 ]] || fail 'there is no wheel whose version is known here'
+}
+
+@test "A package with a gRPC of its own, beside grpcio: its scripts and its processes are not covered" {
+    local python status=0
+    python_fits pyarrow || status=$?
+    [[ $status -ne 1 ]] || skip 'pyarrow is not made for this Python'
+    python=$(python_with pyarrow)
+    printf '#!%s\nimport grpc\nimport pyarrow.flight\n' "$python" >script
+    check script
+    assert_failure 2
+    assert_line --index 0 --regexp 'libarrow_flight\.so.*: gRPC is linked statically'
+    run json '[(c["core_version"], c["coverage"], c["loaded"]) for c in d["grpc"]["cores"]]' script
+    assert_output "[('58.0.0', 'covered', 'later'), ('54.0.0', 'not', 'later')]"
+    # What a script does not name it may import all the same, through something else.
+    printf '#!%s\nimport grpc\n' "$python" >script
+    check script
+    assert_failure 3
+    assert_line --index 0 --partial 'not covered if it comes to load'
+    run json '[(c["core_version"], c["coverage"], c["loaded"]) for c in d["grpc"]["cores"]]' script
+    assert_output "[('58.0.0', 'covered', 'later'), ('54.0.0', 'not', 'perhaps')]"
+
+    start_waiting "$(shim)" "$python" -c "$READY_PYTHON" grpc
+    run json 'd["coverage"], [(c["core_version"], c["coverage"]) for c in d["grpc"]["cores"]]' "$FAMILY"
+    assert_output "('covered', [('58.0.0', 'covered')])"
+    end_waiting
+    start_waiting "$(shim)" "$python" -c "$READY_PYTHON" grpc pyarrow.flight
+    check "$FAMILY"
+    assert_failure 2
+    assert_line --index 0 --partial 'libarrow_flight.so'
+    run json 'd["process"]["state"], sorted((c["core_version"], c["coverage"]) for c in d["grpc"]["cores"])' "$FAMILY"
+    assert_output "('protected', [('54.0.0', 'not'), ('58.0.0', 'covered')])"
+    end_waiting
+    start_waiting "$(shim)" "$python" -c "$READY_PYTHON" pyarrow.flight
+    check "$FAMILY"
+    assert_failure 2
+}
+
+@test "Of a process that has not loaded what its interpreter could nothing is told" {
+    start_waiting "$(shim)" "$DEBIAN_PYTHON" -c "$READY_PYTHON" json
+    check "$FAMILY"
+    assert_failure 3
+    assert_line --index 0 --partial "can't be known"
+}
+
+@test "A core in any package that an interpreter finds counts, wherever its path leads" {
+    local library name
+    library=$(sample libembedded_library.so) || skip 'this gRPC can not be linked into a library'
+    make_environment environment "python$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    ln -s "$DEBIAN_PYTHON" environment/bin/python
+    printf '#!%s/environment/bin/python\nimport tools_of_ours, os\n' "$PWD" >script
+    check script
+    assert_failure 3
+    # In the environment; named by a .pth file; in PYTHONPATH; by a link; beside the script.
+    mkdir -p elsewhere/tools_of_ours/lib
+    cp "$library" elsewhere/tools_of_ours/lib/_tools.cpython-3.so
+    echo "$PWD/elsewhere" >"$SITE/ours.pth"
+    check script
+    assert_failure 2
+    rm "$SITE/ours.pth"
+    PYTHONPATH=$PWD/elsewhere check script
+    assert_failure 2
+    ln -s "$PWD/elsewhere/tools_of_ours" "$SITE/"
+    check script
+    assert_failure 2
+    rm "$SITE/tools_of_ours"
+    : >elsewhere/tools_of_ours/__init__.py
+    mv elsewhere/tools_of_ours .
+    check script
+    assert_failure 2
+    run json '[(c["coverage"], c["extension"]) for c in d["grpc"]["cores"]]' script
+    assert_output "[('not', '$PWD/tools_of_ours/lib/_tools.cpython-3.so')]"
+    printf '#!%s/environment/bin/python\nimport my_tools_of_ours, os\n' "$PWD" >script
+    check script
+    assert_line --index 0 --partial 'no gRPC extension was found'
+    # Not a circle, nor what no one can read.
+    ln -s "$SITE" "$SITE/circle"
+    mkfifo "$SITE/fifo.so"
+    timeout 20 "$grpcforkshim" check script >/dev/null || [[ $? -eq 3 ]]
+}
+
+@test "Python's extension is covered in the interpreters that the shim knows" {
+    local newest extension
+    newest=$(python_with "$(python_newest_wheel)")
+    extension=$(echo "${newest%/bin/python}"/lib/python3*/site-packages/grpc/_cython/cygrpc*.so)
+    # By itself it does not tell who will load it.
+    check "$extension"
+    assert_failure 3
+    make_environment environment python3.8
+    cp "$extension" "$SITE/grpc/_cython/cygrpc.so"
+    # With a part of Python's functions.
+    printf 'long PyLong_Type[60] = {[5] = 4}; void PySys_AddAuditHook(void) {} int main(void) { return 0; }' >main.c
+    gcc -rdynamic main.c -o environment/bin/python3.8
+    printf '#!%s/environment/bin/python3.8\n' "$PWD" >script
+    check script
+    assert_failure 2
+    assert_line --index 0 --partial 'CPython from 3.9 on'
 }
 
 @test "A Ruby script leads to the gem's extension and to the libgrpc that it links" {
@@ -194,6 +384,59 @@ json() { # EXPRESSION ARGUMENT...
         run json 'd["coverage"]' "$file"
         assert_output unknown
     done
+}
+
+# With the memory and the time that it may take.
+within_bounds() { # ARGUMENT...
+    run prlimit --as=6000000000 --rss=400000000 timeout 20 "$grpcforkshim" check "$@"
+    [[ $status -lt 124 ]] || fail "status $status: $output"
+}
+
+@test "What it is told to read may be anything: fifos, devices, without an end" {
+    local name
+    mkfifo fifo
+    truncate -s 1T sparse
+    cp "$(sample pluck_client)" sparse-program
+    printf 'int main(void) { return 0; }' >main.c
+    printf 'void f(void) {}' >library.c
+    gcc -shared library.c -o liblast.so
+    gcc -Wl,--no-as-needed main.c -o program -L. -llast
+    truncate -s 1T sparse-program
+    for name in fifo /dev/zero /dev/tty sparse sparse-program; do
+        within_bounds "$name"
+        assert_failure 3
+        assert_line --index 0 --regexp "^$name: could not tell: .*(not a regular file|File too large)"
+        # A library of that name.
+        ln -sf "$(realpath "$name")" liblast.so
+        LD_LIBRARY_PATH=$PWD within_bounds program
+        assert_failure 3
+        assert_line --index 0 --partial 'not all of its libraries could be read'
+        # An interpreter.
+        printf '#!%s\n' "$(realpath "$name")" >script
+        within_bounds script
+        assert_failure 3
+        assert_line --index 0 --partial 'could not tell'
+    done
+    # What lies around a script's interpreter.
+    make_environment environment python3.8
+    cp "$(sample no_grpc)" environment/bin/python3.8
+    printf '#!%s/environment/bin/python3.8\nimport this\n' "$PWD" >script
+    for name in fifo /dev/zero sparse; do
+        ln -sf "$(realpath "$name")" environment/pyvenv.cfg
+        ln -sf "$(realpath "$name")" "$SITE/x.pth"
+        ln -sf "$(realpath "$name")" "$SITE/x.so"
+        ln -sf "$(realpath "$name")" "$SITE/grpc/_grpcio_metadata.py"
+        cp "$(sample pluck_client)" "$SITE/grpc/_cython/cygrpc.so"
+        within_bounds script
+        assert_output --partial "$SITE/grpc/_cython/cygrpc.so"
+    done
+    # The rest of a line that names an interpreter.
+    (
+        printf '#!/bin/sh '
+        head -c 100000 /dev/zero | tr '\0' x
+    ) >script
+    within_bounds script
+    assert_line --regexp 'interpreter +/bin/sh$'
 }
 
 @test "A script leads to what env(1) would start, and to nothing where that is not found" {
@@ -286,6 +529,38 @@ assert all(c == "\n" or unicodedata.category(c) != "Cc" for c in sys.stdin.buffe
 }
 
 # --- processes -----------------------------------------------------------------------------------
+
+# Starts a program that says "ready" and waits for the end of its input: FAMILY.
+start_waiting() { # LD_PRELOAD PROGRAM [ARGUMENT...]
+    local preload=$1
+    shift
+    mkfifo input
+    : >output
+    exec {family_input}<>input
+    (
+        harness_close_descriptors
+        exec env -u GRPCFORKSHIM_BUILD ${preload:+LD_PRELOAD="$preload"} "$@" <input >output 2>&1
+    ) &
+    FAMILY=$!
+    for _ in {1..3000}; do
+        ! grep -q '^ready' output || return 0
+        kill -0 "$FAMILY" || break
+        sleep 0.01
+    done
+    cat output >&2
+    return 1
+}
+
+end_waiting() {
+    exec {family_input}>&-
+    wait "$FAMILY"
+    rm input
+}
+
+READY_PYTHON='import sys
+for name in sys.argv[1:]: __import__(name)
+print("ready", flush=True)
+sys.stdin.read()'
 
 # Starts `family` with the shim or without: PARENT and CHILD; it ends when the test does.
 start_family() { # LD_PRELOAD ARGUMENT...
@@ -381,6 +656,49 @@ teardown() {
     assert_output "([('$PWD/lib/${library##*/}', 'dynamic', 'already')], 'covered')"
 }
 
+@test "Of a process: each of its cores is told, and the answer is that of the worst" {
+    local program
+    program=$(sample two_cores) || skip 'this gRPC can not be linked into a library'
+    start_waiting "$(shim)" "$program"
+    check "$FAMILY"
+    assert_failure 2
+    assert_line --index 0 --regexp ': not covered: .*libembedded_library.so: gRPC is linked statically'
+    run json 'd["process"]["state"], sorted((c["linkage"], c["coverage"]) for c in d["grpc"]["cores"])' "$FAMILY"
+    assert_output "('protected', [('dynamic', 'covered'), ('static', 'not')])"
+}
+
+@test "Of a process: with two libraries of gRPC the one that the shim protects is covered" {
+    local first
+    printf '#include <stdio.h>\n#include <unistd.h>\nint grpc_is_initialized(void);
+        int main(void) { char c; grpc_is_initialized(); puts("ready"); fflush(stdout); return (int)read(0, &c, 1); }' >main.c
+    link_two_libraries main.c
+    for first in rpc grpc; do
+        start_waiting "$(shim)" ./$first
+        run json 'd["coverage"], [c["file"].split("/")[-1].split(".")[0] for c in d["grpc"]["cores"] if c["coverage"] == "covered"], len(d["grpc"]["cores"])' "$FAMILY"
+        assert_output "('not', ['$([[ $first == rpc ]] && echo librpc_of_tomorrow || echo libgrpc)'], 2)"
+        end_waiting
+    done
+}
+
+@test "Of a process: what the shim said that it can't protect is not covered" {
+    # Its state is not in its data, which no file tells.
+    printf '#include <dlfcn.h>\n#include <stdio.h>\n#include <unistd.h>
+        int main(int n, char **a) { char c; void *l = dlopen(a[n - 1], RTLD_NOW | RTLD_GLOBAL);
+        ((void (*)(void))dlsym(RTLD_DEFAULT, "grpc_init"))(); puts(l ? "ready" : dlerror()); fflush(stdout);
+        return (int)read(0, &c, 1); }' >main.c
+    gcc main.c -o program
+    start_waiting "$(shim)" ./program "$(sample librpc_plain.so)"
+    check "$FAMILY"
+    assert_success
+    end_waiting
+    check "$(sample librpc_state_elsewhere.so)"
+    assert_success
+    start_waiting "$(shim)" ./program "$(sample librpc_state_elsewhere.so)"
+    check "$FAMILY"
+    assert_failure 2
+    assert_line --index 0 --partial "can't protect its gRPC"
+}
+
 @test "Of a process: with two copies of the shim the one at work is asked" {
     mkdir other
     cp "$(shim)" other/libgrpcforkshim.so
@@ -427,6 +745,31 @@ teardown() {
     assert_line --index 0 --partial 'was replaced'
     run "$grpcforkshim" check "$FAMILY"
     assert_output --partial 'state         none'
+}
+
+@test "Of a process whose libraries can't all be read the rest is not taken for the whole" {
+    [[ $EUID -eq 0 ]] || skip 'needs root to become another user'
+    local place user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    place=$(mktemp -d "${TMPDIR:-/tmp}/grpcforkshim.XXXXXX")
+    PLACE=$place
+    chmod 755 "$place"
+    cp "$(shim)" "$grpcforkshim" "$place/"
+    echo 'int nothing; int f(void) { return 0; }' >main.c
+    gcc -shared -fPIC main.c -o "$place/extra.so"
+    start_waiting "$place/libgrpcforkshim.so:$place/extra.so" "${user[@]}" sh -c 'echo ready; read x'
+    check_as_user() {
+        run "${user[@]}" "$place/grpcforkshim" check "$FAMILY"
+    }
+    check_as_user
+    assert_failure 2
+    assert_line --index 0 --partial 'there is no gRPC in it'
+    rm "$place/extra.so"
+    check_as_user
+    assert_failure 3
+    assert_output --partial "extra.so (deleted) is loaded and can't be read"
+    # Whom the kernel lets have the very files.
+    check "$FAMILY"
+    assert_failure 2
 }
 
 @test "Of a process that is not there or not ours nothing can be told" {

@@ -141,6 +141,8 @@ static PyObject *inform(PyObject *self, PyObject *text) {
 static void give_up(struct interpreter *python) {
     python->replaces_handlers = false;
     python->failed = true;
+    counters_set_protected(RECORD_EXTENSION, 0);
+    counters_note_refused();
     if (!grpc_is_protected())
         counters_set_state(RECORD_unprotected);
 }
@@ -309,6 +311,7 @@ static void begin(const struct image *image) {
     python->newest = *image;
     python->state = python->PyInterpreterState_Get();
     python->replaces_handlers = true;
+    counters_set_protected(RECORD_EXTENSION, image->start);
     atomic_store(page_runtime_ready(), 1);
     atomic_store(&python_interpreter, python);
     // Where a hook of the program's own objects, it raises no error and is not added.
