@@ -58,11 +58,14 @@ int command_check(int count, char **arguments) {
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     bool json = false;
+    opterr = 0;
     for (int option; (option = getopt_long(count, arguments, "h", options, NULL)) != -1;) {
         if (option == 'h')
             return fputs(help, stdout) < 0;
-        if (option != OPTION_JSON)
+        if (option != OPTION_JSON) {
+            complain_of_option(arguments);
             return STATUS_USAGE;
+        }
         json = true;
     }
     if (optind + 1 != count) {

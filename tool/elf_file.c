@@ -208,7 +208,7 @@ const char *elf_file_architecture(const struct elf_file *file) {
 
 GElf_Addr elf_file_first_address(const struct elf_file *file) {
     GElf_Phdr header;
-    for (size_t i = 0; each_header(file, i, &header); i++) {
+    for (size_t i = 0; elf_file_header(file, i, &header); i++) {
         if (header.p_type == PT_LOAD && header.p_offset < (GElf_Off)getpagesize())
             return header.p_vaddr - header.p_offset;
     }

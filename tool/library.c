@@ -1,5 +1,6 @@
 #include "library.h"
 
+#include "elf_file.h"
 #include "message.h"
 
 #include <errno.h>
@@ -36,11 +37,21 @@ static char *find(const char *given) {
     return path;
 }
 
+// The loader opens whatever it is told to preload, and would wait for a fifo.
+static const char *refuse(const char *path) {
+    struct elf_file *file = elf_file_open(path);
+    if (file == NULL)
+        return errno == ENOEXEC ? "not a library" : strerror(errno);
+    elf_file_close(file);
+    return NULL;
+}
+
 char *library_find(const char *given) {
     char *path = find(given);
-    if (path != NULL && access(path, R_OK) == 0)
+    const char *refusal = path != NULL ? refuse(path) : strerror(errno);
+    if (refusal == NULL)
         return path;
-    complain("%s: %s", given != NULL ? given : LIBRARY_NAME, strerror(errno));
+    complain("%s: %s", path != NULL ? path : given != NULL ? given : LIBRARY_NAME, refusal);
     free(path);
     return NULL;
 }
@@ -72,6 +83,10 @@ static bool is_in(const char *list, const char *name, const char *separators) {
         at += part + (at[part] != '\0');
     }
     return false;
+}
+
+bool library_is_in(const char *list, const char *name) {
+    return is_in(list, name, BETWEEN_NAMES);
 }
 
 static char *in_front(const char *name, const char *list, const char *separators) {

@@ -5,11 +5,15 @@
 #include <stdbool.h>
 
 // The library that was installed or built with this command, or `given`. NULL, after a message,
-// where it can't be read. The caller frees it.
+// where it can't be read or preloaded. The caller frees it.
 char *library_find(const char *given);
 
 // The same, and NULL, after a message, also where its path can't stand in LD_PRELOAD.
 char *library_path(const char *given);
+
+// Whether a value of LD_PRELOAD has that name in it: they are separated by colons or spaces
+// (ld.so(8)).
+bool library_is_in(const char *list, const char *name);
 
 // The value of LD_PRELOAD that has the library in front of what `present` (or NULL) has. The caller
 // frees it.

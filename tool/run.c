@@ -48,11 +48,12 @@ int command_run(int count, char **arguments) {
         SETTINGS_OPTIONS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct settings settings;
     settings_begin(&settings);
+    opterr = 0;
     // '+': the options end at the program's name.
     for (int option; (option = getopt_long(count, arguments, "+h", options, NULL)) != -1;) {
         if (option == 'h')
             return fputs(help, stdout) < 0;
-        if (!settings_take(&settings, option, optarg))
+        if (!settings_take(&settings, option, optarg, arguments))
             return STATUS_USAGE;
     }
     if (optind == count) {

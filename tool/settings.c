@@ -45,8 +45,7 @@ static bool set_known(struct settings *settings, int which, const char *option, 
 // Absolute: the program may run elsewhere, and systemd has no directory of ours.
 static bool set_file(struct settings *settings, const char *value) {
     char directory[PATH_MAX], path[2 * PATH_MAX];
-    // A line of its own in a unit is a setting of its own.
-    if (*value == '\0' || strpbrk(value, "\n\r") != NULL) {
+    if (*value == '\0') {
         complain("--log-file: not the name of a file");
         return false;
     }
@@ -58,7 +57,8 @@ static bool set_file(struct settings *settings, const char *value) {
     return set(settings, LOG_FILE, path);
 }
 
-bool settings_take(struct settings *settings, int option, const char *value) {
+bool settings_take(struct settings *settings, int option, const char *value,
+                   char *const *arguments) {
     static const char *const levels[] = {"off", "error", "info", "debug", NULL};
     static const char *const reports[] = {"0", "1", "all", NULL};
     switch (option) {
@@ -77,6 +77,7 @@ bool settings_take(struct settings *settings, int option, const char *value) {
         complain("--report-signal: no such signal \"%s\"", value);
         return false;
     default:
-        return false; // getopt_long has said why
+        complain_of_option(arguments);
+        return false;
     }
 }

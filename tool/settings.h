@@ -47,8 +47,9 @@ enum {
 // Nothing set.
 void settings_begin(struct settings *settings);
 
-// Takes an option of SETTINGS_OPTIONS; false, after a message, where its value makes no sense or
-// the option is none of these.
-bool settings_take(struct settings *settings, int option, const char *value);
+// Takes an option of SETTINGS_OPTIONS, which getopt_long(3) has just read from `arguments`; false,
+// after a message, where its value makes no sense or the option is none of these.
+bool settings_take(struct settings *settings, int option, const char *value,
+                   char *const *arguments);
 
 #endif

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "message.h"
+#include "regular_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,44 +40,50 @@ static void add(struct unit *unit, const char *key, const char *value, const cha
     grown[unit->count++] = (struct assignment){strdup(key), strdup(value), strdup(file)};
 }
 
-// A line without what continues it; a comment between does not end it (systemd.syntax(7)).
-static char *read_logical_line(FILE *file) {
-    char *line = NULL, *whole = NULL;
-    size_t size = 0;
-    while (getline(&line, &size, file) > 0) {
-        char *text = strip(line), *joined = NULL;
-        if (whole != NULL && (*text == '#' || *text == ';'))
+// Whether the backslash at the end has a meaning: it has none behind another that has.
+static bool is_continued(const char *line) {
+    size_t count = 0;
+    for (size_t length = strlen(line); length > count && line[length - 1 - count] == '\\';)
+        count++;
+    return count % 2 == 1;
+}
+
+// The next line with what continues it, and moves the text on; a comment between does not end it
+// (systemd.syntax(7)). NULL at the end. The caller frees it.
+static char *next_logical_line(char **text) {
+    char *whole = NULL, *joined;
+    for (char *line; (line = strsep(text, "\n")) != NULL;) {
+        const char *beginning = line + strspn(line, " \t");
+        if (*beginning == '#' || *beginning == ';')
             continue;
-        size_t length = strlen(text);
-        bool continued = length > 0 && text[length - 1] == '\\' && *text != '#' && *text != ';';
-        if (continued)
-            text[length - 1] = ' ';
-        if (asprintf(&joined, "%s%s", whole != NULL ? whole : "", text) < 0)
+        line[strcspn(line, "\r")] = '\0';
+        if (asprintf(&joined, "%s%s", whole != NULL ? whole : "", line) < 0)
             break;
         free(whole);
         whole = joined;
-        if (!continued)
+        if (!is_continued(whole))
             break;
+        whole[strlen(whole) - 1] = ' ';
     }
-    free(line);
     return whole;
 }
 
-static void read_file(struct unit *unit, const char *path) {
-    FILE *file = fopen(path, "re");
+static bool read_file(struct unit *unit, const char *path) {
+    char *whole = regular_file_text(path), *text = whole;
     bool in_service = false;
-    if (file == NULL)
-        return;
-    for (char *line; (line = read_logical_line(file)) != NULL; free(line)) {
-        char *text = strip(line), *equals = strchr(text, '=');
-        if (*text == '[') {
-            in_service = strcmp(text, "[Service]") == 0;
-        } else if (in_service && equals != NULL && *text != '#' && *text != ';') {
+    if (whole == NULL)
+        return false;
+    for (char *line; (line = next_logical_line(&text)) != NULL; free(line)) {
+        char *stripped = strip(line), *equals = strchr(stripped, '=');
+        if (*stripped == '[') {
+            in_service = strcmp(stripped, "[Service]") == 0;
+        } else if (in_service && equals != NULL) {
             *equals = '\0';
-            add(unit, strip(text), strip(equals + 1), path);
+            add(unit, strip(stripped), strip(equals + 1), path);
         }
     }
-    fclose(file);
+    free(whole);
+    return true;
 }
 
 // --- all files -----------------------------------------------------------------------------------
@@ -148,13 +155,21 @@ static void find_all_drop_ins(struct drop_ins *list, const char *name, const cha
     find_drop_ins(list, "service", without);
 }
 
+// By a link to /dev/null; any other device, and an empty file, mask as well.
+static bool is_masked(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ||
+                                        (S_ISREG(status.st_mode) && status.st_size == 0));
+}
+
 static void read_drop_ins(struct unit *unit, const char *without) {
     struct drop_ins list = {NULL, 0};
     find_all_drop_ins(&list, unit->name, without);
     if (list.count > 0)
         qsort(list.items, list.count, sizeof(*list.items), compare_names);
     for (size_t i = 0; i < list.count; i++) {
-        read_file(unit, list.items[i].path);
+        if (!is_masked(list.items[i].path) && !read_file(unit, list.items[i].path))
+            complain("%s: %s, not read", list.items[i].path, regular_file_error(errno));
         free(list.items[i].name);
         free(list.items[i].path);
     }
@@ -238,7 +253,6 @@ char *unit_full_name(const char *name) {
 }
 
 struct unit *unit_load(const char *name, const char *without) {
-    char resolved[PATH_MAX];
     struct unit *unit = calloc(1, sizeof(*unit));
     if (unit == NULL)
         return NULL;
@@ -248,10 +262,11 @@ struct unit *unit_load(const char *name, const char *without) {
         // It has been said.
     } else if (unit->path == NULL) {
         complain("%s: no such unit", unit->name);
-    } else if (realpath(unit->path, resolved) != NULL && strcmp(resolved, "/dev/null") == 0) {
+    } else if (is_masked(unit->path)) {
         complain("%s: the unit is masked", unit->name);
+    } else if (!read_file(unit, unit->path)) {
+        complain("%s: %s", unit->path, regular_file_error(errno));
     } else {
-        read_file(unit, unit->path);
         read_drop_ins(unit, without);
         return unit;
     }
@@ -305,27 +320,4 @@ void unit_each(const struct unit *unit, const char *key,
         if (strcmp(unit->assignments[i].key, key) == 0)
             visit(unit->assignments[i].value, context);
     }
-}
-
-char *unit_next_word(const char **value) {
-    const char *from = *value + strspn(*value, " \t");
-    char quote = '\0', *word = malloc(strlen(from) + 1);
-    size_t length = 0;
-    if (word == NULL || *from == '\0') {
-        free(word);
-        return NULL;
-    }
-    for (; *from != '\0' && (quote != '\0' || strchr(" \t", *from) == NULL); from++) {
-        if (*from == '\\' && from[1] != '\0')
-            word[length++] = *++from;
-        else if (quote == '\0' && (*from == '"' || *from == '\''))
-            quote = *from;
-        else if (*from == quote)
-            quote = '\0';
-        else
-            word[length++] = *from;
-    }
-    word[length] = '\0';
-    *value = from;
-    return word;
 }

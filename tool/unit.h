@@ -37,9 +37,4 @@ bool unit_is_true(const struct unit *unit, const char *key);
 void unit_each(const struct unit *unit, const char *key,
                void (*visit)(const char *value, void *context), void *context);
 
-// Takes the next word from a value, without its quotes, and moves the value on; NULL at the end.
-// Specifiers stay as they are.
-// The caller frees it.
-char *unit_next_word(const char **value);
-
 #endif

@@ -165,6 +165,32 @@ GRPCFORKSHIM_REPORT_SIGNAL=USR2"
     assert_output --partial 'colon or a space'
 }
 
+@test "A library that is none is not handed to the loader, which would wait for a fifo" {
+    local name
+    cd "$BATS_TEST_TMPDIR"
+    mkfifo fifo
+    echo text >text
+    for name in fifo text /dev/zero "$PWD"; do
+        run timeout 20 "$grpcforkshim" run --library "$name" true
+        assert_failure 125
+        assert_output --partial 'not a library'
+    done
+}
+
+@test "A message is one line and no command to a terminal" {
+    local bad=$'a\nb\e[31m\xc2\x9b\xff' arguments
+    for arguments in "run|--|./$bad" "run|--library|$bad|true" "run|--$bad" "run|--log-level|$bad|true" \
+        "run|--report-signal|$bad|true" "systemd|$bad" "check|--$bad|true" "systemd|--$bad" "$bad"; do
+        IFS='|' read -r -d '' -a arguments <<<"$arguments" || true
+        arguments[-1]=${arguments[-1]%$'\n'}
+        run "$grpcforkshim" "${arguments[@]}"
+        assert_failure
+        assert_line --index 0 --regexp '^grpcforkshim: .*a\?b'
+        [[ $(tr -d '[:print:]\n' <<<"$output") == '' ]] || fail "$(cat -v <<<"$output")"
+        [[ ${lines[1]-} != b* ]]
+    done
+}
+
 @test "Help and version are printed" {
     local arguments
     run "$grpcforkshim" --version

@@ -396,6 +396,223 @@ warns() { # PATTERN LINE...
     refute_output --partial warning
 }
 
+# Services that are nothing but their environment: one for each text, which is put behind [Service].
+put_values() { # TEXT...
+    local i=0 text
+    for text in "$@"; do
+        printf '[Service]\nType=oneshot\nStandardOutput=truncate:%s\nExecStart=/usr/bin/env -0\n%b\n' \
+            "$CONTAINER_SHARED/environment.$i" "$text" | put "/etc/systemd/system/legacy-value$i.service"
+        i=$((i + 1))
+    done
+    in_container systemctl daemon-reload
+    VALUES=$i
+}
+
+# What LD_PRELOAD is in each of them: EFFECTIVE.
+run_values() {
+    local i variable
+    local -a services=()
+    for ((i = 0; i < VALUES; i++)); do
+        : >"$CONTAINER_SHARED/environment.$i"
+        services+=("legacy-value$i.service")
+    done
+    in_container systemctl start "${services[@]}"
+    EFFECTIVE=()
+    for ((i = 0; i < VALUES; i++)); do
+        grep -qz '^PATH=' "$CONTAINER_SHARED/environment.$i"
+        EFFECTIVE[i]=
+        while IFS= read -r -d '' variable; do
+            [[ $variable != LD_PRELOAD=* ]] || EFFECTIVE[i]=${variable#LD_PRELOAD=}
+        done <"$CONTAINER_SHARED/environment.$i"
+    done
+}
+
+# As %b has them: two backslashes for one, and one in front of what is to be a character.
+VALUE_TEXTS=(
+    'Environment=LD_PRELOAD=/a.so:/b.so'
+    'Environment="LD_PRELOAD=/a\\x2db.so"'
+    'Environment=LD_PRELOAD=/a\\x2db\\055c\\s.so'
+    "Environment='LD_PRELOAD=/with\"quote.so'"
+    'Environment=LD_PRELOAD="/mid quoted.so"'
+    'Environment="LD_PRELOAD=/a\\tb\\nc\\\\d\\"e.so"'
+    'Environment=LD_PRELOAD=/u\\u00e9\\u20ac\\U0001F600.so'
+    'Environment=LD_PRELOAD=/before.so B=\\q LD_PRELOAD=/behind.so'
+    'Environment=LD_PRELOAD=/before.so "LD_PRELOAD=/open'
+    'Environment=LD_PRELOAD=/control\\x1b.so'
+    'Environment=LD_PRELOAD=/nul\\x00.so'
+    'Environment=LD_PRELOAD=/percent%%n%n.so'
+    'Environment=LD_PRELOAD=/percent\\x25n.so'
+    'Environment=LD_PRELOAD=/a.so \\\n  LD_PRELOAD=/b.so'
+    'Environment=LD_PRELOAD=/a.so\\\\\nEnvironment=A=1 \\\n; LD_PRELOAD=/c.so\n LD_PRELOAD=/d.so'
+    'Environment=LD_PRELOAD=/a.so B=\\\\\nEnvironment=LD_PRELOAD=/b.so'
+    'Environment=LD_PRELOAD=/a.so \\ \n'
+    'Environment=LD_PRELOAD=/a.so \\\r\n B=1\r\nEnvironment=A=2 LD_PRELOAD=/b.so\r'
+    'Environment=LD_PRELOAD='
+    'Environment=LD_PRELOAD=/a.so\nEnvironment=LD_PRELOAD=\\x'
+    'Environment=LD_PRELOAD=/a.so\nEnvironment=LD_PRELOAD=/latin\\xe9.so'
+    "Environment=LD_PRELOAD='/it'\\\\''s.so'"
+    ' Environment = LD_PRELOAD=/spaces.so  '
+    'Environment="LD_PRELOAD=/two words.so" "A=1"LD_PRELOAD=/glued.so'
+    'Environment=LD_PRELOAD=/a.so\nEnvironment=\nEnvironment=C=1'
+    'Environment=LD_PRELOAD=/octal\\777.so\n'
+    'Environment=LD_PRELOAD=/a.so LD_PRELOAD=/surrogate\\ud800.so'
+)
+
+@test "An LD_PRELOAD that a unit has is read, and written again, as systemd reads it" {
+    local i wanted
+    local -a before
+    put_values "${VALUE_TEXTS[@]}"
+    run_values
+    before=("${EFFECTIVE[@]}")
+    # They are not all nothing.
+    assert_equal "${before[1]}" /a-b.so
+    assert_equal "${before[5]}" $'/a\tb\nc\\d"e.so'
+    for ((i = 0; i < VALUES; i++)); do
+        in_container "$grpcforkshim" systemd "legacy-value$i" >/dev/null
+    done
+    in_container systemctl daemon-reload
+    run_values
+    for ((i = 0; i < VALUES; i++)); do
+        wanted=$library${before[i]:+:${before[i]}}
+        [[ ${EFFECTIVE[i]} == "$wanted" ]] ||
+            fail "$(printf 'case %d, %s: %q, not %q' "$i" "${VALUE_TEXTS[i]}" "${EFFECTIVE[i]}" "$wanted")"
+    done
+}
+
+@test "A file of variables is warned of where systemd would take LD_PRELOAD from it, and not the shim" {
+    local i warned effective
+    local -a settings=() texts=(
+        "LD_PRELOAD=$library" "LD_PRELOAD=\"$library\"" "LD_PRELOAD='/x.so':$library" " LD_PRELOAD = $library  "
+        '#LD_PRELOAD=/x.so' '; LD_PRELOAD=/x.so' 'A=1 \\\nLD_PRELOAD=/x.so' 'LD_PRELOAD=/x.so'
+        "LD_PRELOAD=/x.so\nLD_PRELOAD=$library" "LD_PRELOAD=$library\nLD_PRELOAD=\"/x.so"
+        'export LD_PRELOAD=/x.so' "LD_PRELOAD=/a\\\\\n:$library" 'A="\nLD_PRELOAD=/x.so\n"' "A='\nLD_PRELOAD=/x.so\n'"
+        "A='\\\\'\nLD_PRELOAD=/x.so" 'LD_PRELOAD=""' 'LD_PRELOAD' 'LD_PRELOAD=\\\n/x.so' "LD_PRELOAD=\\${library}"
+        "LD_PRELOAD=\"${library/g/\\\\g}\"" "LD_PRELOAD=${library/g/\\\\g}" "LD_PRELOAD=\"a\\\\\"\" $library"
+        "A=1\r\nLD_PRELOAD=/x.so\r\n" "\tLD_PRELOAD=$library\\\\ b" "LD_PRELOAD='$library' 'b'" "LD_PRELOAD=x'$library'"
+    )
+    for i in "${!texts[@]}"; do
+        printf '%b\n' "${texts[i]}" | put "/run/legacy/$i.environment"
+        settings+=("EnvironmentFile=/run/legacy/$i.environment")
+    done
+    put_values "${settings[@]}"
+    for ((i = 0; i < VALUES; i++)); do
+        run in_container "$grpcforkshim" systemd "legacy-value$i"
+        assert_success
+        warned[i]=$(grep -c '^warning: EnvironmentFile=.* sets LD_PRELOAD' <<<"$output") || true
+    done
+    in_container systemctl daemon-reload
+    run_values
+    for ((i = 0; i < VALUES; i++)); do
+        [[ " ${EFFECTIVE[i]//:/ } " == *" $library "* ]] && effective=0 || effective=1
+        [[ ${warned[i]} == "$effective" ]] ||
+            fail "$(printf 'case %d, %q: LD_PRELOAD is %q, warnings: %d' "$i" "${texts[i]}" "${EFFECTIVE[i]}" "${warned[i]}")"
+    done
+    # A pattern, of which nothing needs to be there.
+    put_service simple 'EnvironmentFile=-/run/legacy/7*.environment' 'EnvironmentFile=-/run/legacy/nothing*'
+    run in_container "$grpcforkshim" systemd --dry-run legacy
+    assert_line --partial 'warning: EnvironmentFile=/run/legacy/7.environment sets LD_PRELOAD'
+    assert_equal "$(grep -c warning <<<"$output")" 1
+}
+
+# With the memory and the time that it may take.
+within_bounds() { # ARGUMENT...
+    run in_container prlimit --as=400000000 timeout 20 "$grpcforkshim" systemd "$@"
+    [[ $status -lt 124 ]] || fail "status $status: $output"
+}
+
+@test "Files that a unit names may be anything: fifos, devices, without an end" {
+    local name
+    in_container sh -c 'mkdir -p /run/legacy && cd /run/legacy && mkfifo fifo && ln -sf /dev/zero zero &&
+        ln -sf /dev/tty tty && truncate -s 1T sparse && mkdir -p directory'
+    for name in fifo zero tty sparse directory; do
+        put_service simple "EnvironmentFile=-/run/legacy/$name"
+        within_bounds --dry-run legacy
+        assert_success
+        assert_line --regexp "^warning: EnvironmentFile=/run/legacy/$name: .*: whether it sets LD_PRELOAD is not known"
+        put_service simple 'ExecStart=' "ExecStart=/run/legacy/$name"
+        within_bounds --dry-run legacy
+        assert_success
+        assert_line --regexp "^warning: /run/legacy/$name: could not tell"
+    done
+    put_service simple
+    in_container mkdir /etc/systemd/system/legacy.service.d
+    for name in fifo zero sparse; do
+        in_container ln -s "/run/legacy/$name" "/etc/systemd/system/legacy.service.d/10-$name.conf"
+    done
+    within_bounds --dry-run legacy
+    assert_success
+    assert_line --partial '10-fifo.conf: not a regular file, not read'
+    assert_line --partial '10-sparse.conf: File too large, not read'
+    # A device hides what other directories have.
+    refute_output --partial 10-zero.conf
+    # The drop-in itself.
+    in_container mkfifo /etc/systemd/system/legacy.service.d/50-grpcforkshim.conf
+    for name in legacy '--remove legacy'; do
+        # shellcheck disable=SC2086
+        within_bounds $name
+        assert_failure 1
+        assert_output --partial 'not written by this command'
+    done
+    in_container rm -r /etc/systemd/system/legacy.service.d
+    for name in fifo sparse directory; do
+        in_container sh -c 'rm /etc/systemd/system/legacy.service; ln -s "$1" /etc/systemd/system/legacy.service' - "/run/legacy/$name"
+        within_bounds legacy
+        assert_failure 1
+        assert_output --regexp '^grpcforkshim: /etc/systemd/system/legacy.service: (not a regular file|File too large)$'
+    done
+    # What systemd takes for masked.
+    in_container sh -c 'rm /etc/systemd/system/legacy.service; ln -s /dev/zero /etc/systemd/system/legacy.service'
+    within_bounds legacy
+    assert_failure 1
+    assert_output --partial 'is masked'
+    in_container systemctl daemon-reload
+    run in_container systemctl show legacy.service -p LoadState --value
+    assert_output masked
+}
+
+@test "A command line of prefixes alone is warned of, and prefixes inside of quotes are found" {
+    local line
+    for line in '!!' - '@' '+ ; -' '"-"'; do
+        warns "ExecStart=.* names no program" 'ExecStart=' "ExecStart=$line"
+        # As it is.
+        in_container systemctl daemon-reload
+        run in_container systemctl show legacy -p ExecStart --value
+        assert_output ''
+    done
+    put_service simple 'ExecStart=' "ExecStart=\"-$(sample legacy_daemon)\" a \\; b" "Environment=A=1"
+    run in_container "$grpcforkshim" systemd --dry-run legacy
+    assert_line "$(sample legacy_daemon): covered: gRPC is linked dynamically"
+    refute_output --partial warning
+}
+
+@test "Nothing of a unit gets at the terminal, and what systemd would not take is not written" {
+    local bad=$'\e[31mred\xc2\x9b\a'
+    put_service simple "ExecStart=/usr/bin/$bad" "EnvironmentFile=/run/$bad" "RootDirectory=/srv/$bad" "User=$bad" \
+        "Environment=LD_PRELOAD=/usr/lib/ok.so"
+    printf '[Service]\nEnvironment=LD_PRELOAD=/x.so\n' | put "/etc/systemd/system/legacy.service.d/60-$bad.conf"
+    in_container mkfifo "/run/$bad"
+    run in_container "$grpcforkshim" systemd --dry-run legacy
+    assert_success
+    assert_equal "$(tr -d '[:print:]\n' <<<"$output")" ''
+    assert_line --partial 'is read after the drop-in'
+    assert_line --partial '[31mred'
+    in_container rm "/run/$bad"
+    put_service simple
+    run in_container "$grpcforkshim" systemd --log-file $'/var/log/\xff' legacy
+    assert_failure 1
+    assert_line --partial '/var/log/?: systemd takes no value that is not UTF-8'
+    run in_container ls /etc/systemd/system/legacy.service.d/50-grpcforkshim.conf
+    assert_failure
+    # Control characters it takes.
+    put_values Environment=A=1
+    run in_container "$grpcforkshim" systemd --log-file $'/run/a\n[Unit]\e"b' legacy-value0
+    assert_success
+    in_container systemctl daemon-reload
+    run_values
+    grep -qzx 'GRPCFORKSHIM_LOG_FILE=/run/a' <(tr '\n' '\0' <"$CONTAINER_SHARED/environment.0")
+    grep -qzxF $'[Unit]\e"b' <(tr '\n' '\0' <"$CONTAINER_SHARED/environment.0")
+}
+
 @test "A template is served as a whole and by instance" {
     put_service simple
     in_container mv /etc/systemd/system/legacy.service /etc/systemd/system/legacy@.service
