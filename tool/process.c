@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/kcmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +208,20 @@ static void conclude_by_state(json_t *findings, enum record_state state) {
     }
 }
 
+// A process that went into the background after it had started its server has one that nobody
+// serves: the process that did has gone. Its number may be in use again, so where there is one
+// nothing is said; nor where the two numbers may be of different namespaces.
+static void note_servers(json_t *findings, pid_t pid, const struct record *record) {
+    pid_t server = (pid_t)atomic_load(&record->server_process);
+    if (atomic_load(&record->inherited_servers) == 0 || server <= 0 ||
+        read_status(pid, "NSpid") != pid || kill(server, 0) == 0 || errno != ESRCH)
+        return;
+    inspect_note(findings,
+                 "it has a server of process %d, which started it before the fork and has gone: "
+                 "nobody serves it",
+                 (int)server);
+}
+
 static void conclude_without_record(json_t *findings, enum reading reading) {
     switch (reading) {
     case READING_NO_SHIM:
@@ -260,9 +275,11 @@ json_t *process_inspect(pid_t pid) {
     json_object_set_new(shim, "loaded", json_boolean(found.library[0] != '\0'));
     if (found.library[0] != '\0')
         json_object_set_new(shim, "file", text_json(found.library));
-    if (reading == READING_DONE)
+    if (reading == READING_DONE) {
         conclude_by_state(findings, describe_record(process, pid, &found));
-    else
+        note_servers(findings, pid, &found.record);
+    } else {
         conclude_without_record(findings, reading);
+    }
     return findings;
 }

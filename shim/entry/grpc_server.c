@@ -103,6 +103,7 @@ void wrapped_grpc_server_start(grpc_server *server) {
 
 // A request to an inherited server fails, as one to a server that was shut down.
 static grpc_call_error fail_request(grpc_call **call, grpc_completion_queue *queue, void *tag) {
+    server_say_not_serving();
     *call = NULL;
     pending_start_finished(queue, 0, tag);
     return GRPC_CALL_OK;

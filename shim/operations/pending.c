@@ -9,6 +9,7 @@
 #include "operations/call.h"
 #include "operations/completion_queue.h"
 #include "operations/delivery.h"
+#include "operations/server.h"
 #include "operations/thread.h"
 
 #include <pthread.h>
@@ -290,6 +291,8 @@ grpc_event pending_fail(struct pending *pending) {
         .success = pending->success,
         .tag = pending->tag,
     };
+    if (pending->outputs.made != NULL)
+        server_say_not_serving(); // for whose calls it is
     set_outputs(&pending->outputs);
     object_unreference(&pending->object);
     return event;

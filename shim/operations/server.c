@@ -1,10 +1,14 @@
 #include "operations/server.h"
 
 #include "base/generation.h"
+#include "base/log.h"
 #include "base/record_memory.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
 #include "operations/thread.h"
+#include "report/counters.h"
+
+#include <stdlib.h>
 
 // Only ever added to, at the front: a child may see the list at any instant.
 struct queue_of_server {
@@ -34,6 +38,7 @@ grpc_server *server_record(grpc_server *handle) {
     }
     object_initialise(&server->object, &operations, handle);
     object_record(&server->object);
+    counters_server_made();
     return handle;
 }
 
@@ -50,6 +55,13 @@ void server_note_queue(const grpc_server *handle, const grpc_completion_queue *q
     entry->next = atomic_load(&server->queues);
     while (!atomic_compare_exchange_weak(&server->queues, &entry->next, entry)) {
     }
+}
+
+void server_say_not_serving(void) {
+    static bool said;
+    log_once(said, LOG_INFO,
+             "this process waits for a server that was started before the fork, it serves in the "
+             "process that started it alone, the wait and requests for calls end at once here");
 }
 
 bool server_is_inherited(const grpc_server *handle) {
@@ -80,6 +92,7 @@ bool server_can_end_in_child(const grpc_server *handle) {
 }
 
 static void dispose(struct object *object) {
+    counters_server_ended(object_is_inherited(object));
     struct queue_of_server *entry = atomic_load(&((struct server *)object)->queues);
     while (entry != NULL) {
         struct queue_of_server *next = entry->next;

@@ -1,4 +1,6 @@
 // Servers. One that came through a fork is stopped: the parent alone goes on serving.
+//
+// In a circle with call.c, completion_queue.c and pending.c: see call.h.
 #ifndef GRPCFORKSHIM_OPERATIONS_SERVER_H
 #define GRPCFORKSHIM_OPERATIONS_SERVER_H
 
@@ -14,6 +16,11 @@ void server_note_queue(const grpc_server *server, const grpc_completion_queue *q
 
 // True for a server of a process before this one: gRPC must not see it. Any thread.
 bool server_is_inherited(const grpc_server *server);
+
+// Says once, at level info, that a server of a process before this one is waited for, or asked for
+// calls: a program that started its server before it went into the background ends, or rests,
+// without a word otherwise. Any thread of a child.
+void server_say_not_serving(void);
 
 // A grpc::Server begins to shut down in this process, or (`ends`) has shut down.
 void server_note_shutdown(const grpc_server *server, bool ends);

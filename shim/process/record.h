@@ -60,6 +60,11 @@ struct record {
     // which these are told apart so. And whether one was met that can't be protected.
     _Atomic uint64_t protected_images[RECORD_WAYS];
     _Atomic uint32_t refused;
+    // Servers that this process made and has, through the C API or C++; those that it has of
+    // processes before it, and the pid of the one before it, if that had any.
+    _Atomic uint32_t servers;
+    _Atomic uint32_t inherited_servers;
+    _Atomic uint32_t server_process;
     // Addresses: of a pointer to the table of gRPC's descriptors, which is NULL or points to an
     // array of pointers to pieces, each NULL or one bit per descriptor and more; and of what the
     // process shares with its children (struct shared_memory), whose counters add to those here.

@@ -31,6 +31,24 @@ void counters_note_refused(void) {
         atomic_store_explicit(&process_record.refused, 1, memory_order_relaxed);
 }
 
+void counters_server_made(void) {
+    atomic_fetch_add_explicit(&process_record.servers, 1, memory_order_relaxed);
+}
+
+void counters_server_ended(bool inherited) {
+    _Atomic uint32_t *count =
+        inherited ? &process_record.inherited_servers : &process_record.servers;
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+}
+
+// Whose servers they are now. The record's page is written to in any case.
+static void inherit_servers(void) {
+    uint32_t servers = atomic_exchange(&process_record.servers, 0);
+    if (servers > 0)
+        atomic_store(&process_record.server_process, atomic_load(&process_record.process));
+    atomic_fetch_add(&process_record.inherited_servers, servers);
+}
+
 void counters_fork_begins(void) {
     struct shared_memory *shared = shared_memory_known();
     PROBE1(fork, counters_get(COUNTER_forks));
@@ -45,6 +63,7 @@ void counters_start(void) {
 }
 
 void counters_reset_in_child(uint32_t generation) {
+    inherit_servers();
     atomic_store(&process_record.process, (uint32_t)syscall(SYS_getpid));
     atomic_store(&process_record.generation, generation);
     atomic_store(&process_record.shared_memory, 0);

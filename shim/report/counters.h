@@ -8,6 +8,8 @@
 
 #include "process/record.h"
 
+#include <stdbool.h>
+
 #ifdef HAVE_SYS_SDT_H
 // Arguments in registers: gdb can't read those that are static variables.
 #define STAP_SDT_ARG_CONSTRAINT nr
@@ -36,6 +38,10 @@ void counters_set_protected(enum record_way way, uintptr_t image);
 
 // A gRPC was met that can't be protected. Any thread.
 void counters_note_refused(void);
+
+// A server was made, or ended: one of this process's own, or one that it inherited. Any thread.
+void counters_server_made(void);
+void counters_server_ended(bool inherited);
 
 // One more fork. Before it: afterwards a write would cost the parent a page. Any thread.
 void counters_fork_begins(void);

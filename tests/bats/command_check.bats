@@ -783,6 +783,39 @@ teardown() {
     assert_output --partial 'root'
 }
 
+@test "Of a process that went into the background with a server: nobody serves it" {
+    mkfifo input
+    exec {family_input}<>input
+    start_background rest
+    check "$CHILD"
+    assert_success
+    assert_output --regexp 'it has a server of process [0-9]+, which started it before the fork and has gone: nobody serves it'
+    kill "$CHILD"
+    # Its parent goes on serving.
+    start_background fork
+    check "$CHILD"
+    assert_success
+    refute_output --partial 'it has a server'
+    check "$FAMILY"
+    refute_output --partial 'it has a server'
+}
+
+# Starts server_daemon: FAMILY, and the process that says it is ready, CHILD.
+start_background() { # WHAT
+    : >output
+    (
+        harness_close_descriptors
+        exec env -u GRPCFORKSHIM_BUILD LD_PRELOAD="$(shim)" "$(sample server_daemon)" "$1" <input >output 2>&1
+    ) &
+    FAMILY=$!
+    for _ in {1..3000}; do
+        CHILD=$(sed -n 's/^ready //p' output)
+        [[ -z $CHILD ]] || break
+        sleep 0.01
+    done
+    [[ $1 != rest ]] || wait "$FAMILY"
+}
+
 @test "A process is looked at without being stopped, and does its work" {
     start_family "$(shim)"
     for _ in {1..20}; do

@@ -40,6 +40,38 @@ assert_daemon_works() { # PROGRAM [ARGUMENT...]
     assert_equal "$(value 'parent after peer')" "$(value 'parent peer')"
 }
 
+# The shim's own lines that have something to do with servers.
+server_lines() {
+    grep -c '^grpcforkshim\[[0-9]*\]: this process waits for a server that was started before the fork, ' \
+        "$BATS_TEST_TMPDIR/stderr" || true
+}
+
+@test "a server that is started before daemon() serves nobody; without the shim it hangs, under it it ends and says so" {
+    HARNESS_BACKTRACES=0 run bare 4 "$(sample server_daemon)"
+    assert_line 'started'
+    refute_line 'waited once'
+    run preloaded 60 "$(sample server_daemon)"
+    assert_success
+    assert_line 'waited twice'
+    assert_stderr_empty
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 60 "$(sample server_daemon)"
+    assert_line 'waited twice'
+    assert_equal "$(server_lines)" 1
+}
+
+@test "a child that asks its parent's server for calls, or takes what it had asked for, says so once" {
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 60 "$(sample server)"
+    assert_success
+    assert_equal "$(server_lines)" 1
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 60 "$(sample serving)" --server async --child shutdown
+    assert_success
+    assert_equal "$(server_lines)" 1
+    # Not one that leaves it alone.
+    GRPCFORKSHIM_LOG_LEVEL=info run preloaded 60 "$(sample serving)" --server sync --child exit
+    assert_success
+    assert_equal "$(server_lines)" 0
+}
+
 @test "without the shim a daemon can't use the channels that it opened before it went into the background" {
     assert_daemon_fails "$(sample plain_daemon)" "$INSECURE"
     assert_daemon_fails "$(sample daemonised)" "$INSECURE" --deadline-after-fork 2

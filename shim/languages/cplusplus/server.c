@@ -45,7 +45,9 @@ static void delete_own(void *server) {
 
 // It is shut down, so there is nothing to wait for.
 static void wait_for_own(void *server) {
-    if (!is_inherited(server))
+    if (is_inherited(server))
+        server_say_not_serving();
+    else
         wait_for_server(server);
 }
 
