@@ -3,7 +3,6 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "loader/image_list.h"
-#include "process/record.h"
 
 #include <string.h>
 
@@ -61,7 +60,7 @@ static bool find_missing(const struct image *image, void *context) {
 
 // Another copy of this library has nothing to do.
 static bool find_missing_in_others(const struct image *image, void *context) {
-    return image_symbol(image, RECORD_SYMBOL) == NULL && find_missing(image, context);
+    return image_symbol(image, SHIM_SYMBOL) == NULL && find_missing(image, context);
 }
 
 // A function that the image lacks may be in another: gpr_* are in a library of their own. Each

@@ -14,6 +14,7 @@
 #include "life/work.h"
 #include "loader/image_list.h"
 #include "loader/libc.h"
+#include "locks/exit_list.h"
 #include "report/report.h"
 
 #include <unistd.h>
@@ -84,7 +85,15 @@ NOT_INSTRUMENTED int wrapped___cxa_atexit(void (*destructor)(void *), void *obje
     finding_library_loaded(image);
     if (!exit_bind_to_process(&destructor, &object, image))
         return 0;
-    return libc_function(__cxa_atexit)(destructor, object, image);
+    return exit_register(destructor, object, image);
+}
+
+int wrapped___cxa_at_quick_exit(void (*function)(void *), void *image) {
+    return exit_register_quick(function, image);
+}
+
+int wrapped_on_exit(void (*function)(int status, void *object), void *object) {
+    return exit_register_with_status(function, object);
 }
 
 // What programs run on an old libc is fork(), which was async-signal-safe there.

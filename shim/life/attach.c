@@ -9,7 +9,9 @@
 #include "descriptors/descriptors.h"
 #include "loader/image_list.h"
 #include "loader/loader.h"
+#include "loader/loader_lock.h"
 #include "locks/abseil.h"
+#include "locks/libc_lock.h"
 #include "locks/openssl.h"
 #include "objects/registry.h"
 
@@ -90,6 +92,8 @@ void attach_find_others_locks(void) {
         return;
     unsigned long long loads = image_loads();
     if (seen != loads) {
+        libc_locks_find();
+        loader_lock_find();
         abseil_find();
         openssl_find();
     }

@@ -4,10 +4,14 @@
 #include "base/generation.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/own_threads.h"
 #include "cores/state.h"
 #include "descriptors/descriptors.h"
 #include "life/order.h"
 #include "loader/image_list.h"
+#include "loader/loader_lock.h"
+#include "locks/exit_list.h"
+#include "locks/libc_lock.h"
 #include "locks/openssl.h"
 #include "process/identity.h"
 #include "process/shared_memory.h"
@@ -30,8 +34,16 @@ static void parent(void) {
     lock_note_handler(false, false);
 }
 
+// Before anything else: what follows may meet one of these locks.
+static void free_locks(bool is_alone) {
+    if (is_alone)
+        exit_forget_registrations_in_child(libc_locks_free_in_child());
+    image_note_fork(loader_lock_free_in_child(is_alone));
+}
+
 static void child(void) {
     lock_note_handler(true, true);
+    free_locks(true);
     order_run(order_child);
     if (grpc_is_followed()) {
         identity_begin_child();
@@ -47,7 +59,7 @@ static void child(void) {
 
 // A child that no handler has seen may have other threads by now, which wait meanwhile.
 static void become_unseen_child(void) {
-    image_note_fork();
+    free_locks(thread_is_alone());
     order_run(order_new_child);
 }
 

@@ -57,8 +57,6 @@ action *const order_parent[] = {
 // --- child -------------------------------------------------------------------------------------
 
 action *const order_child[] = {
-    // Nothing below may take the loader's lock.
-    image_note_fork,
     // gRPC may be loaded later in this process, and what it has then is none of its parent's.
     descriptors_note_fork,
     work_reset_in_child,

@@ -9,7 +9,9 @@ typedef void action(void);
 //
 //   prepare    in the parent, before fork(): its other threads go on, and none may have to wait
 //   parent     there, when the fork is over, or has failed
-//   child      in each child made by fork(), by its only thread
+//   child      in each child made by fork(), by its only thread; the locks of libc and of the
+//   loader
+//              come first (life/fork.c)
 //   new_child  in a child whose parent had a gRPC that is followed, as soon as it is noticed
 //   again      at such a child's first use of gRPC, when its data has been put back
 extern action *const order_prepare[],

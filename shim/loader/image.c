@@ -2,7 +2,6 @@
 
 #include "base/record_memory.h"
 #include "loader/relocation.h"
-#include "process/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,11 +120,7 @@ struct hash_table {
     // then: bloom filter words, buckets, chains
 };
 
-void *image_symbol(const struct image *image, const char *name) {
-    return image_symbol_by_hash(image, name, image_hash(name));
-}
-
-void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash) {
+static const ElfW(Sym) * find_symbol(const struct image *image, const char *name, uint32_t hash) {
     if (image->symbols == NULL || image->strings == NULL || image->gnu_hash == NULL)
         return NULL;
     const struct hash_table *table = (const struct hash_table *)image->gnu_hash;
@@ -144,10 +139,23 @@ void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t
         uint32_t chain = chains[index - table->first_symbol];
         const ElfW(Sym) *symbol = &image->symbols[index];
         if ((chain | 1) == (hash | 1) && strcmp(image->strings + symbol->st_name, name) == 0)
-            return symbol->st_shndx == SHN_UNDEF ? NULL : (void *)(image->base + symbol->st_value);
+            return symbol->st_shndx == SHN_UNDEF ? NULL : symbol;
         if (chain & 1)
             return NULL;
     }
+}
+
+void *image_symbol(const struct image *image, const char *name) {
+    return image_symbol_by_hash(image, name, image_hash(name));
+}
+
+void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash) {
+    const ElfW(Sym) *symbol = find_symbol(image, name, hash);
+    return symbol != NULL ? (void *)(image->base + symbol->st_value) : NULL;
+}
+
+const ElfW(Sym) * image_symbol_entry(const struct image *image, const char *name) {
+    return find_symbol(image, name, image_hash(name));
 }
 
 bool image_needs(const struct image *image, const struct image *other) {

@@ -52,6 +52,9 @@ bool image_read(const struct dl_phdr_info *info, struct image *image);
 // library built in the last fifteen years has. Takes no lock.
 void *image_symbol(const struct image *image, const char *name);
 
+// The same with all that the symbol table says about it; the loader's.
+const ElfW(Sym) * image_symbol_entry(const struct image *image, const char *name);
+
 // The hash of a name, for one that is looked up in many images, and the look-up by it.
 uint32_t image_hash(const char *name);
 void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash);

@@ -2,7 +2,6 @@
 
 #include "base/compiler.h"
 #include "loader/link_map.h"
-#include "process/record.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -100,8 +99,10 @@ void image_note_process(void) {
     atomic_store(&first_process, (pid_t)syscall(SYS_getpid));
 }
 
-void image_note_fork(void) {
-    atomic_store(&in_child, true);
+void image_note_fork(bool is_locked) {
+    if (is_locked)
+        image_note_process();
+    atomic_store(&in_child, !is_locked);
 }
 
 static bool is_child(void) {
@@ -189,7 +190,7 @@ static bool defines(const struct image *image, void *context) {
     if (image_symbol(image, definition->name) == NULL)
         return false;
     // Another copy of this library has nothing to do: see image_is_first_shim.
-    if (definition->but_shims && image_symbol(image, RECORD_SYMBOL) != NULL)
+    if (definition->but_shims && image_symbol(image, SHIM_SYMBOL) != NULL)
         return false;
     *definition->found = *image;
     return true;
@@ -206,6 +207,6 @@ bool image_defining_in(enum image_scope scope, const char *name, struct image *f
 
 bool image_is_first_shim(void) {
     struct image first;
-    return !image_defining_in(IMAGES_ALL, RECORD_SYMBOL, &first) ||
+    return !image_defining_in(IMAGES_ALL, SHIM_SYMBOL, &first) ||
            image_contains(&first, (uintptr_t)&own_marker);
 }

@@ -11,6 +11,9 @@
 // Which images are visited: all; all but this library; those that the loader searches after it.
 enum image_scope { IMAGES_ALL, IMAGES_OTHERS, IMAGES_BEHIND };
 
+// What every copy of this library exports (process/record.c), and so is known by.
+#define SHIM_SYMBOL "grpcforkshim_record"
+
 // Calls `visit` for each loaded image of the scope but the vDSO, in the order in which the loader
 // searches them, until it returns true; returns whether it did. The loader's list is locked
 // meanwhile, but not in a child: `visit` must not load anything. Never waits for a thread that runs
@@ -32,9 +35,9 @@ void image_list_drop(void);
 // Once, from the constructor.
 void image_note_process(void);
 
-// This process is a child made by fork(): from now on the loader's lock is not taken. Child,
-// async-signal-safe.
-void image_note_fork(void);
+// This process is a child: from now on the loader's lock is taken only if it is known to be free
+// (loader/loader_lock.h), or is found out to be. Child, async-signal-safe.
+void image_note_fork(bool is_locked);
 
 // True where the list of images can be read though other threads load and unload libraries; false
 // in a child that does not know yet whether the loader's lock is free. Any thread.

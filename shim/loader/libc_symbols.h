@@ -38,6 +38,9 @@
     CALLED(void *, dlopen, (const char *path, int mode))                                           \
     /* So that gRPC's exit-time destructors run in the process that asked for them */              \
     INTERPOSED(int, __cxa_atexit, (void (*destructor)(void *), void *object, void *image))         \
+    /* So that a child knows what was half registered when it was forked */                        \
+    INTERPOSED(int, __cxa_at_quick_exit, (void (*function)(void *), void *image))                  \
+    INTERPOSED(int, on_exit, (void (*function)(int status, void *object), void *object))           \
     /* So that a process that ends past exit() reports too */                                      \
     INTERPOSED(void, _exit, (int status))                                                          \
     INTERPOSED(void, _Exit, (int status))

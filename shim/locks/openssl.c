@@ -3,6 +3,7 @@
 #include "base/compiler.h"
 #include "base/file_status.h"
 #include "base/log.h"
+#include "base/own_threads.h"
 #include "loader/image_list.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,17 +89,12 @@ static int lock_for_writing(pthread_rwlock_t *lock) {
     return REAL(lock_function, WRITING)(lock);
 }
 
-// A mutex has no free word, but says who holds it. A number that is a thread's of the parent is no
-// other's while that one lives.
-static bool is_thread_of_ours(int thread) {
-    return syscall(SYS_tgkill, (pid_t)syscall(SYS_getpid), thread, 0) == 0 || errno != ESRCH;
-}
-
+// A mutex has no free word, but says who holds it.
 // Of several threads that come here at once, one frees it; the others wait for it as for any lock.
 static int lock_mutex(pthread_mutex_t *mutex) {
     int holder = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
     int saved_errno = errno;
-    if (unlikely(holder != 0) && !is_thread_of_ours(holder) &&
+    if (unlikely(holder != 0) && !thread_is_here(holder) &&
         __atomic_compare_exchange_n(&mutex->__data.__owner, &holder, 0, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_RELAXED)) {
         mutex->__data.__nusers = 0;
@@ -191,15 +186,6 @@ void openssl_find(void) {
     image_visit(note_library, NULL);
 }
 
-// proc(5): one directory for each thread. Without /proc it is not known.
-static bool is_only_thread(void) {
-    struct stat threads;
-    int saved_errno = errno;
-    bool is_only = file_status_at("/proc/self/task", &threads) && threads.st_nlink == 2 + 1;
-    errno = saved_errno;
-    return is_only;
-}
-
 static bool is_same(const struct image *image, void *context) {
     const struct libcrypto *library = context;
     return image->base == library->image.base && image->dynamic == library->image.dynamic &&
@@ -226,7 +212,7 @@ static void bind(struct libcrypto *library) {
 }
 
 void openssl_release_in_child(uint32_t generation) {
-    if (libraries == NULL || !is_only_thread())
+    if (libraries == NULL || !thread_is_alone())
         return;
     atomic_store(&bound_in, generation);
     for (struct libcrypto *library = libraries; library != NULL; library = library->next)

@@ -4,8 +4,7 @@
 #include "base/generation.h"
 #include "base/log.h"
 #include "cores/functions.h"
-#include "life/fork.h"
-#include "loader/libc.h"
+#include "locks/exit_list.h"
 #include "process/identity.h"
 
 #include <errno.h>
@@ -85,7 +84,7 @@ static void on_exit_of(void *generation) {
 }
 
 void delivery_watch_exit(void) {
-    if (libc_function(__cxa_atexit)(on_exit_of, (void *)(uintptr_t)current_generation(), NULL) != 0)
+    if (exit_register(on_exit_of, (void *)(uintptr_t)current_generation(), NULL) != 0)
         log_write(LOG_ERROR, "can't watch for exit(), out of memory, reactions to what the fork "
                              "ended may come while this process exits");
 }

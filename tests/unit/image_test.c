@@ -122,7 +122,7 @@ static bool lists(const struct listing *listing, const struct image *image) {
 static void list_as_in_the_parent(void *context) {
     const struct listing *parents = context;
     static struct listing listing;
-    image_note_fork();
+    image_note_fork(false);
     require(!image_visit_scope(IMAGES_ALL, list_image, &listing));
     require(listing.count == parents->count);
     for (size_t i = 0; i < listing.count; i++)
@@ -152,7 +152,7 @@ static void skip_what_is_not_mapped(void *context) {
     uintptr_t page_size = (uintptr_t)getpagesize();
     uintptr_t end = (image->end + page_size - 1) & ~(page_size - 1);
     static struct listing listing;
-    image_note_fork();
+    image_note_fork(false);
     _r_debug.r_state = RT_DELETE;
     require(munmap((void *)image->start, end - image->start) == 0);
     require(!image_visit_scope(IMAGES_ALL, list_image, &listing));
