@@ -33,6 +33,8 @@
 // 2.33. Before, they were inline. The system calls fill struct stat on these architectures.
 int status_at(const char *path, struct stat *status) INSTEAD_OF("stat");
 int status_at_64(const char *path, struct stat *status) INSTEAD_OF("stat64");
+int status_of_link(const char *path, struct stat *status) INSTEAD_OF("lstat");
+int status_of_link_64(const char *path, struct stat *status) INSTEAD_OF("lstat64");
 int status_of(int descriptor, struct stat *status) INSTEAD_OF("fstat");
 int status_of_64(int descriptor, struct stat *status) INSTEAD_OF("fstat64");
 
@@ -42,6 +44,14 @@ int status_at(const char *path, struct stat *status) {
 
 int status_at_64(const char *path, struct stat *status) {
     return (int)syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+}
+
+int status_of_link(const char *path, struct stat *status) {
+    return (int)syscall(SYS_newfstatat, AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
+}
+
+int status_of_link_64(const char *path, struct stat *status) {
+    return (int)syscall(SYS_newfstatat, AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
 }
 
 int status_of(int descriptor, struct stat *status) {
