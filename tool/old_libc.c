@@ -9,6 +9,7 @@
 // list of two thousand names to keep). tests/bats/package.bats notices what else a build needs.
 
 #include <fcntl.h>
+#include <fts.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -72,6 +73,35 @@ int glob_again(const char *pattern, int flags, int (*failed)(const char *path, i
 int glob_again(const char *pattern, int flags, int (*failed)(const char *path, int error),
                glob_t *found) {
     return glob_first(pattern, flags, failed, found);
+}
+
+// 2.23. On these architectures the older ones have the same structures.
+FTS *fts_open_first(char *const *paths, int options,
+                    int (*compare)(const FTSENT **, const FTSENT **)) __asm__("fts_open");
+FTSENT *fts_read_first(FTS *tree) __asm__("fts_read");
+int fts_set_first(FTS *tree, FTSENT *entry, int instruction) __asm__("fts_set");
+int fts_close_first(FTS *tree) __asm__("fts_close");
+FTS *fts_open_again(char *const *paths, int options,
+                    int (*compare)(const FTSENT **, const FTSENT **)) INSTEAD_OF("fts64_open");
+FTSENT *fts_read_again(FTS *tree) INSTEAD_OF("fts64_read");
+int fts_set_again(FTS *tree, FTSENT *entry, int instruction) INSTEAD_OF("fts64_set");
+int fts_close_again(FTS *tree) INSTEAD_OF("fts64_close");
+
+FTS *fts_open_again(char *const *paths, int options,
+                    int (*compare)(const FTSENT **, const FTSENT **)) {
+    return fts_open_first(paths, options, compare);
+}
+
+FTSENT *fts_read_again(FTS *tree) {
+    return fts_read_first(tree);
+}
+
+int fts_set_again(FTS *tree, FTSENT *entry, int instruction) {
+    return fts_set_first(tree, entry, instruction);
+}
+
+int fts_close_again(FTS *tree) {
+    return fts_close_first(tree);
 }
 
 // 2.38. They know binary numbers.
