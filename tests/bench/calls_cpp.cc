@@ -13,8 +13,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s ADDRESS COUNT\n", argv[0]);
         return 2;
     }
-    const auto stub = samples::Echo::NewStub(
-        grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials()));
+    const auto stub =
+        samples::Echo::NewStub(grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials()));
     for (int i = atoi(argv[2]); i > 0; i--) {
         grpc::ClientContext context;
         samples::Request request;
