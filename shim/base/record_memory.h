@@ -41,7 +41,9 @@ void record_give_block(void *block);
 // too, but for small records: see above. Any thread.
 static inline void *record_allocate(size_t size) {
     void *memory = malloc(size);
-    return memory != NULL ? memory : record_take_block(size);
+    if (unlikely(memory == NULL))
+        memory = record_take_block(size);
+    return memory;
 }
 
 void *record_allocate_zeroed(size_t size);

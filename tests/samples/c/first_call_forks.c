@@ -74,19 +74,20 @@ static void *call_first(void *context) {
 
 static int child(void) {
     pthread_t thread;
-    pid_t grandchildren[forks];
+    const int count = forks;
+    pid_t grandchildren[count];
     void *called;
     int failed = 0;
     fill_block();
     pthread_create(&thread, NULL, call_first, NULL);
     sem_wait(&stopped);
-    for (int i = 0; i < forks; i++) {
+    for (int i = 0; i < count; i++) {
         grandchildren[i] = fork();
         if (grandchildren[i] == 0) {
             exit(grandchild());
         }
     }
-    for (int i = 0; i < forks; i++) {
+    for (int i = 0; i < count; i++) {
         failed += wait_for(grandchildren[i]) != 0;
     }
     sem_post(&let_go);
