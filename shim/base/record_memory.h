@@ -41,8 +41,8 @@ void record_give_block(void *block);
 // too, but for small records: see above. Any thread.
 static inline void *record_allocate(size_t size) {
     void *memory = malloc(size);
-    if (unlikely(memory == NULL))
-        memory = record_take_block(size);
+    if (memory == NULL)
+        return record_take_block(size);
     return memory;
 }
 

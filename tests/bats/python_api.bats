@@ -218,6 +218,14 @@ assert_forked_everywhere() {
     with_each_grpcio assert_forked_everywhere callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
 }
 
+assert_left() {
+    assert_line 'children 40 failed 0'
+}
+
+@test "children exit at once, whatever becomes of credentials in the parent's threads meanwhile" {
+    with_each_grpcio assert_left leaving "$INSECURE"
+}
+
 assert_handlers_away() {
     local number
     for number in 1 2; do

@@ -1,13 +1,15 @@
-"""Turns a text file into a C header with one array of its bytes.
+"""Turns text files, one after the other, into a C header with one array of their bytes.
 
-usage: embed.py FILE NAME HEADER
+usage: embed.py NAME HEADER FILE...
 """
 
 import sys
 
-source, name, header = sys.argv[1:]
-with open(source, "rb") as file:
-    content = file.read()
+name, header, *sources = sys.argv[1:]
+content = b""
+for source in sources:
+    with open(source, "rb") as file:
+        content += file.read()
 with open(header, "w", encoding="ascii") as file:
     file.write(f"static const char {name}[] = {{\n")
     for start in range(0, len(content), 20):

@@ -27,6 +27,7 @@ import inspect
 import os
 import sys
 import threading
+import weakref
 
 CYGRPC = "grpc._cython.cygrpc"
 PACKAGE = "grpc._cython."
@@ -72,6 +73,8 @@ class Core:
         self.types = set()
         self.made_by_functions = Records()
         self.before = {}  # names of the module's: what they were
+        self.settings = {}  # names of functions: what they were called with
+        self.setting = False  # whether one of them is running
 
     def exchange(self, names):
         """Gives names of the module, which its own code goes by, another meaning."""
@@ -133,14 +136,8 @@ def ignore(*args, **kwargs):
 
 
 def at_exit(function, *args, **kwargs):
-    """What a core has to do at the end is done by the process whose core it is, and by no child."""
-    made_in = generation()
-
-    def at_end():
-        if ready[0] and generation() == made_in:
-            function(*args, **kwargs)
-
-    return atexit.register(at_end)
+    """What a core has to do at the end is done by the process whose core it is."""
+    atexit.register(only_here(function), *args, **kwargs)
 
 
 # What upstream's fork handlers do is switched by a global name of cygrpc's, by the environment, or by
@@ -264,6 +261,8 @@ def adapt_core(module, path, generation):
         elif callable(value) and not name.startswith("_") and any(
                 part in name for part in FACTORIES):
             names[name] = recording_function(name, value, new.made_by_functions)
+        elif callable(value) and name in SETTING:
+            names[name] = setting_function(name, value, new)
         elif callable(value) and name.startswith(ENTERING):
             names[name] = entering_function(name, value, new)
     return new
@@ -318,7 +317,9 @@ def bring_back(generation):
             dead[kind] = old
         replacements.clear()
         core, inherited = new, True
+        set_again(old, new)
         rebind(old, new)
+        cancel_handlers()
     finally:
         if collecting:
             gc.enable()
@@ -427,6 +428,8 @@ def copy_file(original):
 def rebind(old, new):
     """Binds the names of all modules to the new core that were bound to the old one, and gives
     grpc's own modules fresh locks."""
+    # gevent may have put others in their place since, and before some of grpc's were made.
+    FRESH.update(kinds_of_locks())
     before, after = vars(old.module), vars(new.module)
     sys.modules[CYGRPC] = new.module
     exchange = {id(old.module): (old.module, new.module)}
@@ -456,17 +459,21 @@ def rebind(old, new):
 
 def fresh_event(old):
     event = threading.Event()
-    if old._flag:
+    if old.is_set():
         event.set()
     return event
 
 
-FRESH = {
-    type(threading.Lock()): lambda old: threading.Lock(),
-    type(threading.RLock()): lambda old: threading.RLock(),
-    threading.Condition: lambda old: threading.Condition(),
-    threading.Event: fresh_event,
-}
+def kinds_of_locks():
+    return {
+        type(threading.Lock()): lambda old: threading.Lock(),
+        type(threading.RLock()): lambda old: threading.RLock(),
+        threading.Condition: lambda old: threading.Condition(),
+        threading.Event: fresh_event,
+    }
+
+
+FRESH = kinds_of_locks()
 
 
 def refresh_locks(holder):
@@ -510,6 +517,8 @@ def replacement(value):
             closed = getattr(value, "_grpcforkshim_closed", None)
             if closed is not None:
                 made.close(*closed)
+            elif name == "Channel":
+                count_channel_for_gevent()
         entry = replacements.setdefault(id(value), (value, made))
     return entry[1]
 
@@ -816,7 +825,8 @@ LAYER = {
          "_MultiThreadedRendezvous", "_ChannelCallState"),
         ("_abort", "_subscribe", "_ChannelConnectivityState", "_RPCState"),
     ),
-    "grpc._server": (("_Server",), ("_ServerState", "_ServerStage")),
+    "grpc._plugin_wrapping": ((), ("_Plugin",)),
+    "grpc._server": (("_Server",), ("_ServerState", "_ServerStage", "_CANCELLED")),
     "grpc._simple_stubs": (("ChannelCache",), ()),
     "grpc._utilities": (("_ChannelReadyFuture",), ()),
     "grpc.aio._channel": (
@@ -950,6 +960,8 @@ def adapt_layer(name, module):
             raise Unknown(f"{name} has no {needed}")
     for cls in classes:
         adapt_class(getattr(module, cls))
+    if name in ADDED:
+        ADDED[name](module)
 
 
 # --- imports ---------------------------------------------------------------------------------------

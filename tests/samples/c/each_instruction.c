@@ -61,7 +61,7 @@ static void work_on_exit(void) {
 }
 
 static void work_at_quick_exit(void) {
-    at_quick_exit(nothing);
+    (void)at_quick_exit(nothing);
 }
 
 // As dlclose() does for each library.

@@ -84,7 +84,7 @@ static void register_on_exit(void) {
 
 static void register_at_quick_exit(void) {
     while (stops) {
-        at_quick_exit(nothing);
+        (void)at_quick_exit(nothing);
     }
 }
 
