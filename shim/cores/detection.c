@@ -10,6 +10,7 @@
 #include "report/counters.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,17 +75,38 @@ static bool holds_grpc(const struct image *image) {
     return false;
 }
 
-// Images that were searched in vain: that may take milliseconds.
+// Images that were searched in vain: that may take milliseconds. On the heap, like all larger
+// variables; without memory for it they are searched again.
 #define IN_VAIN_MAXIMUM 16
-static _Atomic uintptr_t in_vain[IN_VAIN_MAXIMUM];
-static _Atomic size_t in_vain_count;
+struct in_vain {
+    _Atomic size_t count;
+    _Atomic uintptr_t images[IN_VAIN_MAXIMUM];
+};
+static _Atomic(struct in_vain *) in_vain;
+
+static struct in_vain *get_in_vain(void) {
+    struct in_vain *existing = atomic_load(&in_vain);
+    struct in_vain *made = existing == NULL ? calloc(1, sizeof(*made)) : NULL;
+    if (made == NULL || atomic_compare_exchange_strong(&in_vain, &existing, made))
+        return made != NULL ? made : existing;
+    free(made);
+    return existing;
+}
 
 static bool was_in_vain(const struct image *image) {
-    for (size_t i = 0; i < IN_VAIN_MAXIMUM; i++) {
-        if (atomic_load(&in_vain[i]) == image->start)
+    const struct in_vain *known = atomic_load(&in_vain);
+    for (size_t i = 0; known != NULL && i < IN_VAIN_MAXIMUM; i++) {
+        if (atomic_load(&known->images[i]) == image->start)
             return true;
     }
-    return atomic_load(&in_vain_count) >= IN_VAIN_MAXIMUM;
+    return known != NULL && atomic_load(&known->count) >= IN_VAIN_MAXIMUM;
+}
+
+static void note_in_vain(const struct image *image) {
+    struct in_vain *known = get_in_vain();
+    if (known != NULL)
+        atomic_store(&known->images[atomic_fetch_add(&known->count, 1) % IN_VAIN_MAXIMUM],
+                     image->start);
 }
 
 static bool look(const struct image *image, void *caller) {
@@ -95,7 +117,7 @@ static bool look(const struct image *image, void *caller) {
     if (holds_grpc(image))
         detection_found(image->path, "it is linked in statically");
     else
-        atomic_store(&in_vain[atomic_fetch_add(&in_vain_count, 1) % IN_VAIN_MAXIMUM], image->start);
+        note_in_vain(image);
     return true;
 }
 
