@@ -60,10 +60,10 @@ static struct {
     void (*lock)(void *);
 } portability;
 
-// The extension. Once it is found, all of this is read and written by threads that hold Ruby's
+// The extension-> Once it is found, all of this is read and written by threads that hold Ruby's
 // global lock, and by the forking thread in the child.
 #define THREADS_MAXIMUM 8
-static struct {
+static struct extension {
     struct image image;
     unsigned char *pristine; // its writable data before it started a thread
     pid_t process;           // the one that it takes itself to be in
@@ -73,8 +73,7 @@ static struct {
     unsigned running;               // its threads in this process
     unsigned lost; // those that a process before this one had and that were not made again
     uint32_t begun_in, ready_in; // generations: its threads are being made, are there
-    bool is_bound;
-} extension;
+} * extension;                   // on the heap, like all larger variables; NULL until it is found
 
 // Attempts to start the threads in a child that ended in an exception, which may have been meant
 // for the thread that tried (Thread#raise, Timeout).
@@ -92,22 +91,22 @@ static struct {
 // --- what the threads of before the fork have left ----------------------------------------------
 
 static size_t data_size(void) {
-    return extension.image.writable_end - extension.image.writable_start;
+    return extension->image.writable_end - extension->image.writable_start;
 }
 
 static void keep_pristine_data(void) {
-    if (extension.pristine == NULL)
-        extension.pristine = malloc(data_size());
-    if (extension.pristine == NULL)
+    if (extension->pristine == NULL)
+        extension->pristine = malloc(data_size());
+    if (extension->pristine == NULL)
         RECORD_LOST("the data of Ruby's extension");
-    if (extension.pristine != NULL)
-        memcpy(extension.pristine, (const void *)extension.image.writable_start, data_size());
+    if (extension->pristine != NULL)
+        memcpy(extension->pristine, (const void *)extension->image.writable_start, data_size());
 }
 
 // Whether it is a thread that the extension made, or a queue that it made for one.
 static bool is_of_threads(value word) {
-    for (size_t i = 0; i < extension.thread_count && i < THREADS_MAXIMUM; i++) {
-        if (extension.threads[i] == word)
+    for (size_t i = 0; i < extension->thread_count && i < THREADS_MAXIMUM; i++) {
+        if (extension->threads[i] == word)
             return true;
     }
     return registry_find(OBJECT_COMPLETION_QUEUE, (const void *)word, 0) != NULL;
@@ -118,26 +117,26 @@ static bool is_of_threads(value word) {
 // back, so that it starts them again. Everything else in its data stays: it is about the program's
 // objects.
 static void forget_threads(void) {
-    uintptr_t start = extension.image.writable_start;
+    uintptr_t start = extension->image.writable_start;
     for (size_t at = 0; at + sizeof(uint32_t) <= data_size(); at += sizeof(uint32_t)) {
         uint32_t *now = (uint32_t *)(start + at);
         uint32_t before;
-        memcpy(&before, extension.pristine + at, sizeof(before));
+        memcpy(&before, extension->pristine + at, sizeof(before));
         if (*now == 1 && before == 0)
             *now = 0;
     }
     for (size_t at = 0; at + sizeof(value) <= data_size(); at += sizeof(value)) {
         value *now = (value *)(start + at);
         if (*now != 0 && is_of_threads(*now))
-            memcpy(now, extension.pristine + at, sizeof(*now));
+            memcpy(now, extension->pristine + at, sizeof(*now));
     }
 }
 
 static void begin_again(void) {
-    if (extension.lost == 0 || extension.begun_in == current_generation())
+    if (extension->lost == 0 || extension->begun_in == current_generation())
         return;
-    extension.begun_in = current_generation();
-    if (extension.pristine != NULL)
+    extension->begun_in = current_generation();
+    if (extension->pristine != NULL)
         forget_threads();
 }
 
@@ -157,8 +156,8 @@ static value make_channel(value unused) {
 }
 
 static void are_ready(void) {
-    extension.ready_in = current_generation();
-    extension.lost = 0;
+    extension->ready_in = current_generation();
+    extension->lost = 0;
 }
 
 static void start_threads(void) {
@@ -181,7 +180,7 @@ static void start_threads(void) {
         log_write(LOG_ERROR,
                   "can't start the background threads of %s again, going on without "
                   "connectivity watches and call credentials in this process",
-                  extension.image.path);
+                  extension->image.path);
     }
 }
 
@@ -195,10 +194,10 @@ static bool is_freeing(void) {
 
 // Before the extension does anything that may need its threads; to free something needs none.
 static void ensure_threads(void) {
-    if (likely(extension.ready_in == current_generation()) || is_background || is_starting ||
+    if (likely(extension->ready_in == current_generation()) || is_background || is_starting ||
         is_freeing())
         return;
-    if (extension.lost == 0)
+    if (extension->lost == 0)
         are_ready();
     else
         start_threads();
@@ -209,7 +208,7 @@ static value thread_ended(value unused) {
     if (start_wait.unblock != NULL)
         start_wait.unblock(start_wait.data);
     if (is_background)
-        extension.running--;
+        extension->running--;
     is_background = false;
     return unused;
 }
@@ -240,8 +239,8 @@ static pid_t bound_getpid(void) {
     ensure_threads();
     if (unlikely(current_generation() != 0) && !is_freeing() &&
         ruby.rb_frame_this_func() == ruby.rb_intern("postfork_child"))
-        extension.process = (pid_t)syscall(SYS_getpid);
-    return extension.process;
+        extension->process = (pid_t)syscall(SYS_getpid);
+    return extension->process;
 }
 
 static value bound_rb_thread_create(value (*body)(void *), void *argument) {
@@ -251,9 +250,9 @@ static value bound_rb_thread_create(value (*body)(void *), void *argument) {
         return ruby.rb_thread_create(body, argument);
     }
     *start = (struct thread_start){body, argument};
-    extension.running++;
+    extension->running++;
     value thread = ruby.rb_thread_create(run_thread, start);
-    extension.threads[extension.thread_count++ % THREADS_MAXIMUM] = thread;
+    extension->threads[extension->thread_count++ % THREADS_MAXIMUM] = thread;
     return thread;
 }
 
@@ -285,7 +284,7 @@ static void *bound_rb_thread_call_without_gvl(void *(*function)(void *), void *a
 static void add_synchroniser(enum synchroniser_kind kind, void *address) {
     portability.initialise[kind](address);
     for (size_t i = 0; i < SYNCHRONISERS_MAXIMUM; i++) {
-        struct synchroniser *one = &extension.synchronisers[i];
+        struct synchroniser *one = &extension->synchronisers[i];
         if (one->address == NULL || one->address == address) {
             *one = (struct synchroniser){kind, address};
             return;
@@ -295,8 +294,8 @@ static void add_synchroniser(enum synchroniser_kind kind, void *address) {
 
 static void remove_synchroniser(enum synchroniser_kind kind, void *address) {
     for (size_t i = 0; i < SYNCHRONISERS_MAXIMUM; i++) {
-        if (extension.synchronisers[i].address == address)
-            extension.synchronisers[i] = (struct synchroniser){NO_SYNCHRONISER, NULL};
+        if (extension->synchronisers[i].address == address)
+            extension->synchronisers[i] = (struct synchroniser){NO_SYNCHRONISER, NULL};
     }
     portability.destroy[kind](address);
 }
@@ -381,17 +380,23 @@ static bool find_portability(void) {
 }
 
 static void bind_extension(void) {
-    if (!ruby_is_here || extension.is_bound || !image_defining("Init_grpc_c", &extension.image))
+    struct image image;
+    if (!ruby_is_here || extension != NULL || !image_defining("Init_grpc_c", &image))
         return;
     if (!find_portability()) {
         ruby_is_here = false;
         return;
     }
-    extension.process = (pid_t)syscall(SYS_getpid);
-    extension.begun_in = extension.ready_in = current_generation();
-    image_visit_imports(&extension.image, bind_import, NULL);
-    extension.is_bound = true;
-    log_write(LOG_DEBUG, "bound how %s knows its process and makes threads", extension.image.path);
+    extension = record_allocate_zeroed(sizeof(*extension));
+    if (extension == NULL) {
+        RECORD_LOST("Ruby's extension");
+        return;
+    }
+    extension->image = image;
+    extension->process = (pid_t)syscall(SYS_getpid);
+    extension->begun_in = extension->ready_in = current_generation();
+    image_visit_imports(&extension->image, bind_import, NULL);
+    log_write(LOG_DEBUG, "bound how %s knows its process and makes threads", extension->image.path);
 }
 
 static void found(void) {
@@ -402,7 +407,7 @@ static void found(void) {
 
 // The extension makes an object, and will start its threads if it has not yet.
 static void begin_use(void) {
-    if (extension.thread_count == 0)
+    if (extension->thread_count == 0)
         keep_pristine_data();
     else
         begin_again();
@@ -412,14 +417,14 @@ static void initialising(const void *caller) {
     if (likely(!ruby_is_here) || !grpc_is_protected())
         return;
     bind_extension();
-    if (extension.is_bound && image_contains(&extension.image, (uintptr_t)caller))
+    if (extension != NULL && image_contains(&extension->image, (uintptr_t)caller))
         begin_use();
 }
 
 // A thread that the child does not have may have held one of them.
 static void free_synchronisers(void) {
     for (size_t i = 0; i < SYNCHRONISERS_MAXIMUM; i++) {
-        const struct synchroniser *one = &extension.synchronisers[i];
+        const struct synchroniser *one = &extension->synchronisers[i];
         if (one->kind != NO_SYNCHRONISER)
             portability.initialise[one->kind](one->address);
     }
@@ -428,8 +433,10 @@ static void free_synchronisers(void) {
 // The thread that forks may be one of the extension's: it runs the blocks of call credentials. In
 // the child it is the program's, which wants the extension's beside it.
 static void forked(void) {
-    extension.lost += extension.running;
-    extension.running = 0;
+    if (extension == NULL)
+        return;
+    extension->lost += extension->running;
+    extension->running = 0;
     is_background = is_starting = false;
     start_wait.unblock = NULL;
     free_synchronisers();
