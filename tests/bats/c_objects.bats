@@ -72,6 +72,7 @@ objects() { # SUBJECT [TLS]
 @test "It may be in the middle of making a table of records smaller" {
     not_sanitized 'has an allocator of its own, which the sample takes the place of'
     # What is used after it was freed is not what it was.
-    MALLOC_PERTURB_=165 works_preloaded "$(sample giving_back)" "$SERVER_ADDRESS" 10 2000
+    MALLOC_PERTURB_=165 works_preloaded "$(sample giving_back_stopped)" "$SERVER_ADDRESS" 10 2000
     assert_line 'children 10 failed 0'
+    refute_line 'child was never stopped'
 }

@@ -4,11 +4,17 @@
 
 #include "objects/registry.h"
 
+static struct object_operations operations_of_kinds[OBJECT_KINDS];
+
+// Before there are threads.
+__attribute__((constructor)) static void fill_operations(void) {
+    for (int kind = 0; kind < OBJECT_KINDS; kind++)
+        operations_of_kinds[kind].kind = (enum object_kind)kind;
+}
+
 // Those of this kind, which do nothing.
 static inline const struct object_operations *operations_of(enum object_kind kind) {
-    static struct object_operations all[OBJECT_KINDS];
-    all[kind].kind = kind;
-    return &all[kind];
+    return &operations_of_kinds[kind];
 }
 
 #endif
