@@ -1,7 +1,8 @@
 #include "base/own_threads.h"
 
+#include "base/file_status.h"
+
 #include <errno.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 bool thread_is_alone(void) {
     struct stat threads;
     int saved_errno = errno;
-    bool is_alone = stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 2 + 1;
+    bool is_alone = file_status_at("/proc/self/task", &threads) && threads.st_nlink == 2 + 1;
     errno = saved_errno;
     return is_alone;
 }
