@@ -10,8 +10,8 @@
 #include "report/counters.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // What to say of an image with a gRPC of its own. On the heap, and complete: it is said in an

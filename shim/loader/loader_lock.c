@@ -12,6 +12,14 @@
 
 static pthread_mutex_t *lock;
 
+// How the loader's variables begin: the list of images, and how many there are. exit() ends the
+// process where the two don't agree ("Inconsistency detected by ld.so").
+struct loader_list {
+    const struct link_map *first;
+    unsigned count;
+};
+static struct loader_list *list; // NULL where it isn't so
+
 struct search {
     const struct image *loader;
     int thread;
@@ -37,10 +45,25 @@ static void look(struct search *search) {
     }
 }
 
-static int called_back(struct dl_phdr_info *info, size_t size, void *search) {
+static unsigned count_images(void) {
+    unsigned count = 0;
+    for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next)
+        count++;
+    return count;
+}
+
+static void find_list(const struct image *loader) {
+    struct loader_list *candidate = image_symbol(loader, "_rtld_global");
+    if (candidate->first == _r_debug.r_map && candidate->count == count_images())
+        list = candidate;
+}
+
+static int called_back(struct dl_phdr_info *info, size_t size, void *context) {
     (void)info;
     (void)size;
+    struct search *search = context;
     look(search);
+    find_list(search->loader);
     return 1;
 }
 
@@ -69,7 +92,11 @@ bool loader_lock_free_in_child(bool is_alone) {
         return true;
     // Between taking it and saying so, nobody is its owner.
     int owner = lock->__data.__owner;
-    if (owner == 0 ? is_alone : !thread_is_here(owner))
+    if (owner == 0 ? is_alone : !thread_is_here(owner)) {
         *lock = fresh;
+        // The vanished thread may have been between the two.
+        if (list != NULL && list->count != count_images())
+            list->count = count_images();
+    }
     return owner != 0 || is_alone;
 }

@@ -50,18 +50,26 @@ static const struct {
     // Entries are written field by field: see locks/exit_list.h.
     [LIBC_EXIT_LIST_LOCK] =
         {
-            "the lock of its exit functions",
-            {"__cxa_atexit", "on_exit", "__cxa_at_quick_exit", "__cxa_finalize"},
+            .what = "the lock of its exit functions",
+            .functions = {"__cxa_atexit", "on_exit", "__cxa_at_quick_exit", "__cxa_finalize"},
             .is_held = is_plain_held,
             .size = sizeof(int),
         },
-    [LIBC_EXIT_LIST] = {"its exit functions", {"exit", "__cxa_atexit"}},
-    [LIBC_QUICK_EXIT_LIST] = {"quick_exit's functions", {"quick_exit", "__cxa_at_quick_exit"}},
+    [LIBC_EXIT_LIST] =
+        {
+            .what = "its exit functions",
+            .functions = {"exit", "__cxa_atexit"},
+        },
+    [LIBC_QUICK_EXIT_LIST] =
+        {
+            .what = "quick_exit's functions",
+            .functions = {"quick_exit", "__cxa_at_quick_exit"},
+        },
     // Never given back: whoever has it ends the process. What is left to be done is in the lists.
     [LIBC_EXIT_LOCK] =
         {
-            "the lock of exit()",
-            {"exit", "quick_exit"},
+            .what = "the lock of exit()",
+            .functions = {"exit", "quick_exit"},
             .with_calls = true,
             .is_held = is_recursive_held,
             .size = sizeof(struct recursive_lock),
@@ -69,29 +77,29 @@ static const struct {
     // A child may go on without the rules of a zone that was just being read: it has UTC then.
     [LIBC_TIME_ZONE_LOCK] =
         {
-            "the time zone's lock",
-            {"tzset", "localtime_r", "gmtime_r"},
+            .what = "the time zone's lock",
+            .functions = {"tzset", "localtime_r", "gmtime_r"},
             .is_held = is_plain_held,
             .size = sizeof(int),
         },
     // Messages are looked up in lists that grow by one pointer; categories are changed by one.
     [LIBC_MESSAGES_LOCK] =
         {
-            "the lock of its messages' domains",
-            {"textdomain", "bindtextdomain"},
+            .what = "the lock of its messages' domains",
+            .functions = {"textdomain", "bindtextdomain"},
             .with_calls = true,
             .is_held = is_rwlock_held,
             .size = sizeof(pthread_rwlock_t),
         },
     [LIBC_LOCALE_LOCK] =
         {
-            "the locale's lock",
-            {"setlocale", "newlocale", "duplocale", "freelocale"},
+            .what = "the locale's lock",
+            .functions = {"setlocale", "newlocale", "duplocale", "freelocale"},
             .is_held = is_rwlock_held,
             .size = sizeof(pthread_rwlock_t),
         },
 };
-static void *found[LIBC_VARIABLES + 1]; // the last one ends the list of what was found
+static void *found[LIBC_VARIABLES];
 
 void *libc_variable(enum libc_variable variable) {
     return found[variable];

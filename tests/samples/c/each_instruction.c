@@ -1,11 +1,12 @@
 // A thread of the parent is stopped after each instruction of what it does, and a child forked.
 //
-// each_instruction ADDRESS WORK EVERY
+// each_instruction ADDRESS WORK EVERY [LIBRARY]
 //
 // The processor's trap flag stops it (x86-64). EVERY is 1, or from how many instructions one is
 // taken. Each child calls through the inherited channel and leaves by exit(). Where fork() itself
 // waits for the thread (it holds a lock of malloc's, say), the thread goes on after a while.
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
@@ -27,7 +28,9 @@
 
 static struct client client;
 static struct answer before;
+static const char *library;
 static long every, instructions;
+static bool (*counts)(void);
 static pid_t worker;
 static sem_t stopped, let_go;
 static atomic_long stops, stops_over;
@@ -74,12 +77,40 @@ static void work_iterate(void) {
     dl_iterate_phdr(next_image, NULL);
 }
 
+static void work_dlclose(void) {
+    void *handle = dlopen(library, RTLD_NOW);
+    if (handle != NULL) {
+        dlclose(handle);
+    }
+}
+
+// The loader keeps a list of images and their number, and changes one after the other.
+static bool list_is_half_changed(void) {
+    static const struct {
+        const struct link_map *first;
+        unsigned count;
+    } * list;
+    unsigned count = 0;
+    if (list == NULL) {
+        list = dlsym(RTLD_DEFAULT, "_rtld_global");
+    }
+    for (const struct link_map *map = _r_debug.r_map; map != NULL; map = map->l_next) {
+        count++;
+    }
+    return list->count != count;
+}
+
 static const struct work {
     const char *name;
     void (*run)(void);
+    bool (*counts)(void); // NULL: each instruction does
 } works[] = {
-    {"atexit", work_atexit},     {"on_exit", work_on_exit}, {"at_quick_exit", work_at_quick_exit},
-    {"finalize", work_finalize}, {"iterate", work_iterate},
+    {"atexit", work_atexit, NULL},
+    {"on_exit", work_on_exit, NULL},
+    {"at_quick_exit", work_at_quick_exit, NULL},
+    {"finalize", work_finalize, NULL},
+    {"iterate", work_iterate, NULL},
+    {"dlclose", work_dlclose, list_is_half_changed},
 };
 
 static const struct work *find_work(const char *name) {
@@ -119,7 +150,8 @@ static void after_instruction(int signal, siginfo_t *info, void *context) {
     int saved_errno = errno;
     if ((pid_t)syscall(SYS_gettid) != worker) {
         ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-    } else if (instructions++ % every == 0 && !atomic_load(&finished)) {
+    } else if ((counts == NULL || counts()) && instructions++ % every == 0 &&
+               !atomic_load(&finished)) {
         stop();
     }
     errno = saved_errno;
@@ -128,7 +160,8 @@ static void after_instruction(int signal, siginfo_t *info, void *context) {
 static void *work_in_steps(void *context) {
     const struct work *work = context;
     worker = (pid_t)syscall(SYS_gettid);
-    work->run(); // for the first time: what is bound lazily is bound
+    list_is_half_changed(); // asks the loader for a symbol the first time
+    work->run();            // for the first time: what is bound lazily is bound
     __asm__ volatile("pushfq; orq %0, (%%rsp); popfq" ::"i"(TRAP_FLAG) : "memory", "cc");
     work->run();
     __asm__ volatile("pushfq; andq %0, (%%rsp); popfq" ::"i"(~TRAP_FLAG) : "memory", "cc");
@@ -151,12 +184,14 @@ static int fork_child(void) {
 }
 
 int main(int argc, char **argv) {
-    const struct work *work = argc == 4 ? find_work(argv[2]) : NULL;
+    const struct work *work = argc >= 4 ? find_work(argv[2]) : NULL;
     if (work == NULL) {
-        fprintf(stderr, "usage: each_instruction ADDRESS WORK EVERY\n");
+        fprintf(stderr, "usage: each_instruction ADDRESS WORK EVERY [LIBRARY]\n");
         return 2;
     }
     every = strtol(argv[3], NULL, 10);
+    counts = work->counts;
+    library = argv[4];
     setvbuf(stdout, NULL, _IOLBF, 0);
     grpc_init();
     client.channel = open_channel(argv[1], NULL, NULL);
