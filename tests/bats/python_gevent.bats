@@ -92,18 +92,6 @@ assert_greenlets_used() {
     with_each_gevent assert_greenlets_used greenlets "$INSECURE" "$TLS" "$CERTIFICATES" --busy
 }
 
-assert_all_children_left() {
-    assert_line 'children 60 failed 0'
-    assert_line --regexp '^parent calls [1-9]'
-}
-
-@test "children that end, or end the greenlets that call in their parent, do so at any moment" {
-    local ending
-    for ending in exit kill; do
-        with_each_gevent assert_all_children_left greenlet_forks "$INSECURE" "$ending"
-    done
-}
-
 assert_work_is_parents() {
     assert_line 'parent is at work'
     assert_line 'child has done nothing of it True'
