@@ -78,6 +78,7 @@ assert_all_credentials() {
     for who in parent child-inherited child-inherited-credentials child-new parent-after; do
         assert_line "$who tls -"
         assert_line "$who mutual -"
+        assert_line "$who xds -"
         assert_line "$who token Bearer secret"
         assert_line "$who plugin signed here"
         assert_line "$who both Bearer secret signed here"
@@ -218,6 +219,52 @@ assert_forked_everywhere() {
     with_each_grpcio assert_forked_everywhere callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
 }
 
+assert_went_on() {
+    local how
+    for how in idle use; do
+        assert_line "handler $how"
+    done
+    assert_equal "$(grep -cx 'stream first second' <<<"$output")" 2
+    assert_equal "$(grep -cx 'plugin signed' <<<"$output")" 2
+    assert_equal "$(grep -cx 'idle child exit 0' <<<"$output")" 3
+    assert_equal "$(grep -cx 'child that uses gRPC exit 0' <<<"$output")" 3
+}
+
+@test "a child that returns from a handler or answers a plugin's callback does nothing of its parent's" {
+    quiet_about_goaway
+    with_each_grpcio assert_went_on returning "$TLS" "$CERTIFICATES"
+}
+
+assert_set_functions() {
+    assert_line "parent plugin signed parent's"
+    # Before about 1.64 what traces a server's calls was one for all servers.
+    if [[ $output == *'tracer tracer'* ]]; then
+        assert_line "child plugin signed parent's tracer"
+        assert_line "grandchild plugin signed child's tracer"
+    else
+        assert_line "child plugin signed parent's"
+        assert_line "grandchild plugin signed child's"
+    fi
+    assert_line "child again plugin signed child's"
+    assert_line 'new child plugin signed new'
+    assert_line 'new child exit 0'
+    assert_line 'child exit 0'
+    assert_line "parent after plugin signed parent's"
+}
+
+@test "what a program sets for all of gRPC is set in its children" {
+    with_each_grpcio assert_set_functions set_functions "$TLS" "$CERTIFICATES"
+}
+
+assert_functions_known() {
+    refute_line --regexp '^unknown '
+    assert_line --regexp '^adapted [1-9]'
+}
+
+@test "every function of grpcio's extension is repeated in children, or known to keep nothing" {
+    with_each_grpcio assert_functions_known functions
+}
+
 assert_left() {
     assert_line 'children 40 failed 0'
 }
@@ -274,6 +321,7 @@ bare_sample() { # NAME SAMPLE [ARG...]
     bare_sample first_use first_use "$INSECURE"
     bare_sample dropping dropping "$INSECURE"
     bare_sample callbacks callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
+    bare_sample returning returning "$TLS" "$CERTIFICATES"
     for name in used child used-child; do
         bare_sample "handlers-$name" late_handlers "$INSECURE" "$name"
     done
@@ -334,6 +382,11 @@ bare_sample() { # NAME SAMPLE [ARG...]
     run bare_result callbacks
     assert_line 'parent calls back'
     refute_line 'callback exit 0'
+    # What it goes on with waits for the threads that the child does not have.
+    run bare_result returning
+    assert_failure
+    assert_line 'handler idle'
+    refute_line 'plugin signed'
     # Switched on before there is a channel they get through this one, without the channel; later they don't.
     for name in used child used-child; do
         run bare_result "handlers-$name"

@@ -127,7 +127,7 @@ gunicorn() { # WHO [OPTION...]
     local programs who=$1
     shift
     programs=$(python_with programs)
-    cd "$SAMPLES"
+    cd "$SAMPLES" || return
     HOME=$BATS_TEST_TMPDIR SAMPLE_GEVENT=$who run preloaded 120 "$programs" web_client.py "$(dirname "$programs")/gunicorn" \
         --worker-class gevent --config python:web_hooks --bind 'fd://{descriptor}' --workers 2 "$@" \
         web_greenlets:application

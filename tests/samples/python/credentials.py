@@ -35,6 +35,8 @@ def make_credentials():
     return {
         "tls": (options.tls, tls),
         "mutual": (options.mutual_tls, mutual),
+        # They fall back on the others where the target is none of xDS.
+        "xds": (options.tls, getattr(grpc, "xds_channel_credentials", lambda fallback: fallback)(tls)),
         "token": (options.tls, grpc.composite_channel_credentials(tls, token)),
         "plugin": (options.tls, grpc.composite_channel_credentials(tls, plugin)),
         "both": (options.tls, grpc.composite_channel_credentials(
