@@ -5,8 +5,8 @@
 #include "testing.h"
 
 #include "loader/image_list.h"
-#include "locks/libc_lock.h"
 #include "loader/machine_code.h"
+#include "locks/libc_lock.h"
 
 #include <gnu/libc-version.h>
 #include <libintl.h>
