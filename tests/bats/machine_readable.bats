@@ -82,6 +82,9 @@ answers() {
     # Any file with a core in it, under the name of an extension.
     cp "$(sample static_client || sample pluck_client)" packages/grpc/_cython/cygrpc.so
     printf '#!/usr/bin/python3\nimport grpc\n' >script
+    # It is there, and nothing says that it is used.
+    mkdir packages/another
+    cp packages/grpc/_cython/cygrpc.so packages/another/library.so
     cp "$(sample unary)" setuid
     chmod u+s setuid
     for target in "$(sample unary)" "$(sample no_grpc)" "$(sample late_loader)" \
