@@ -167,8 +167,13 @@ stop_servers() {
 harness_processes() { # PROCESS-GROUP MARK
     {
         ps -e -o pid=,pgid=,stat= | awk -v group="$1" '$2 == group && $3 !~ /^Z/ { print $1 }'
-        grep -lzFx "HARNESS_MARK=$2" /proc/[0-9]*/environ | cut -d / -f 3
+        harness_marked "HARNESS_MARK=$2"
     } 2>/dev/null | sort -nu
+}
+
+# The processes that were started with this in their environment.
+harness_marked() { # NAME=VALUE
+    grep -lzFx "$1" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3
 }
 
 harness_backtraces() { # PID...
@@ -259,6 +264,11 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
 
 bare() {
     harness_run '' "$@"
+}
+
+# A program that ends with status 0 may have told of processes that did not: `child exit 1`.
+ended_well() { # STATUS OUTPUT-FILE
+    [[ $1 == 0 ]] && ! grep -Eq '(^| )exit -?[1-9][0-9]*$' "$2"
 }
 
 # HARNESS_PRELOAD_FIRST and HARNESS_PRELOAD_LAST: a sanitizer's runtime.

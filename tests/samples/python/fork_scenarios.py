@@ -1,8 +1,13 @@
-"""The situations that gRPC's own fork support in Python is meant for, each of them alone.
+"""The situations that gRPC's own fork support in Python is meant for, each of them alone: those of upstream's
+tests, and what programs do that have nothing else under way at a fork.
 
-usage: fork_scenarios.py ADDRESS SCENARIO | fork_scenarios.py --list
+usage: fork_scenarios.py ADDRESS SCENARIO
+       fork_scenarios.py --list           upstream's
+       fork_scenarios.py --list-others
 """
 
+import asyncio
+import multiprocessing
 import os
 import queue
 import signal
@@ -11,9 +16,14 @@ import threading
 
 import grpc
 from echo import EchoStub, Request
-from family import say
+from family import in_child, say
 
-SECONDS = 10
+try:
+    import grpc.aio
+except ImportError:
+    pass  # it came with 1.32
+
+SECONDS = 30
 
 
 def open_channel():
@@ -146,7 +156,95 @@ def inherited_stream(channel, replies):
     assert replies.code() is grpc.StatusCode.CANCELLED, replies.code()
 
 
-SCENARIOS = {
+# --- and others ---
+
+
+def end_in_order(leave):
+    """The child uses what it inherited and something new, and does not end by os._exit."""
+    channel = open_channel()
+    call(channel)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(2 * SECONDS)
+        call(channel)
+        call_by_new(call)
+        leave()
+        return
+    end_children(child)
+    call(channel)
+
+
+def generations(channel, depth, new):
+    way = (lambda: call_by_new(call)) if new else (lambda: call(channel))
+    way()
+    if depth:
+        assert in_child(generations, channel, depth - 1, new) == 0, f"generation {3 - depth}"
+        way()
+
+
+def grandchildren(new):
+    with open_channel() as channel:
+        generations(channel, 3, new)
+
+
+def work(_):
+    call(SHARED[0])
+    call_by_new(call)
+    return os.getpid()
+
+
+SHARED = []
+
+
+def pool_of_workers():
+    """Those of the standard library; the channel is a global of the program's."""
+    SHARED.append(open_channel())
+    call(SHARED[0])
+    fork = multiprocessing.get_context("fork")
+    with fork.Pool(3) as pool:
+        assert os.getpid() not in pool.map(work, range(12), chunksize=1)
+        pool.close()
+        pool.join()
+    call(SHARED[0])
+
+
+def multiprocess():
+    SHARED.append(open_channel())
+    call(SHARED[0])
+    processes = [multiprocessing.get_context("fork").Process(target=work, args=(i,)) for i in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert not any(process.exitcode for process in processes)
+    call(SHARED[0])
+
+
+def aio(new):
+    """Each process has a loop of its own."""
+
+    async def call_aio(channel):
+        assert (await EchoStub(channel).Unary(Request(text="x"), timeout=SECONDS)).text == "x"
+
+    async def call_by_new_aio():
+        async with grpc.aio.insecure_channel(sys.argv[1]) as channel:
+            await call_aio(channel)
+
+    async def begin():
+        channel = grpc.aio.insecure_channel(sys.argv[1])
+        await call_aio(channel)
+        return channel
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    channel = loop.run_until_complete(begin())
+    child = begin_child(lambda: asyncio.run(call_by_new_aio() if new else call_aio(channel)))
+    loop.run_until_complete(call_aio(channel))
+    end_children(child)
+    loop.run_until_complete(channel.close())
+
+
+UPSTREAMS = {
     "connectivity-watch": connectivity_watch,
     "closed-channels": closed_channels,
     "future-same-channel": lambda: unary(False, call_future),
@@ -160,8 +258,19 @@ SCENARIOS = {
     "stream-unary-new-channel": lambda: in_stream(lambda *_: call_by_new(call)),
 }
 
-if sys.argv[1] == "--list":
-    print("\n".join(SCENARIOS))
+OTHERS = {
+    "return": lambda: end_in_order(lambda: None),
+    "sys-exit": lambda: end_in_order(sys.exit),
+    "grandchildren-same-channel": lambda: grandchildren(False),
+    "grandchildren-new-channel": lambda: grandchildren(True),
+    "process": multiprocess,
+    "pool": pool_of_workers,
+}
+if hasattr(grpc, "aio"):
+    OTHERS.update({"aio-same-channel": lambda: aio(False), "aio-new-channel": lambda: aio(True)})
+
+if sys.argv[1].startswith("--list"):
+    print("\n".join(OTHERS if sys.argv[1] == "--list-others" else UPSTREAMS))
 else:
-    SCENARIOS[sys.argv[2]]()
+    {**UPSTREAMS, **OTHERS}[sys.argv[2]]()
     say("passed")

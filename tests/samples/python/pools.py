@@ -1,4 +1,7 @@
-"""The ways of the standard library to have workers, all of which fork."""
+"""The ways of the standard library to have workers, all of which fork.
+
+usage: pools.py ADDRESS [--alone]
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -11,6 +14,8 @@ import grpc
 from echo import EchoStub, Request
 
 ADDRESS = sys.argv[1]
+# Without it a thread of the parent calls meanwhile.
+ALONE = "--alone" in sys.argv[2:]
 stub = EchoStub(grpc.insecure_channel(ADDRESS))
 fork = multiprocessing.get_context("fork")
 
@@ -91,7 +96,8 @@ def main():
             stub.Unary(Request(), timeout=30)
 
     thread = threading.Thread(target=keep_calling)
-    thread.start()
+    if not ALONE:
+        thread.start()
     for use in use_process, use_pool, use_manager, use_executor, use_nested:
         results = use()
         assert all(int(text) in range(12) for _, _, text in results)
@@ -101,7 +107,8 @@ def main():
         assert parent not in peers and len(peers) == len(processes), results
         print(use.__name__, len(results), flush=True)
     stopping.set()
-    thread.join()
+    if not ALONE:
+        thread.join()
     assert stub.Unary(Request(), timeout=30).peer == parent
     print("parent same")
 

@@ -18,6 +18,7 @@ parser.add_argument("--threads", type=int, default=4)
 parser.add_argument("--forks", type=int, default=500)
 parser.add_argument("--at-once", type=int, default=4)
 parser.add_argument("--seconds", type=int, default=60, help="a child's, before it counts as hung")
+parser.add_argument("--waiting", action="store_true", help="one more waits for an answer at each fork")
 parser.add_argument("--certificates")
 options = parser.parse_args()
 
@@ -48,6 +49,17 @@ def keep_calling(number):
             failures.append(f"{error.code()} {error.details()}")
 
 
+def wait_for_answer(sent):
+    """It comes when the forks are over."""
+
+    def requests():
+        yield Request(text="x")
+        sent.set()
+        stopping.wait()
+
+    assert stub.ClientStream(requests()).text == "x"
+
+
 def be_child():
     # A hung child has to be seen as one: it shows where it is and ends.
     faulthandler.register(signal.SIGALRM, chain=True)
@@ -68,6 +80,11 @@ def main():
                for i in range(options.threads)]
     for thread in threads:
         thread.start()
+    if options.waiting:
+        sent = threading.Event()
+        threads.append(threading.Thread(target=wait_for_answer, args=(sent,), daemon=True))
+        threads[-1].start()
+        assert sent.wait(30)
     # The service is up: see docs/limits.md on OpenSSL's very first use.
     while min(calls) == 0:
         time.sleep(0.001)
