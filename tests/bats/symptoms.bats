@@ -21,14 +21,15 @@ teardown_file() {
     stop_servers
 }
 
-# Without the shim it is chance what becomes of a child: these come in most runs, if not in each.
+# Without the shim it is chance what becomes of a child: these come in most runs, if not in each, and the program
+# fails.
 comes() { # WORDS SECONDS PROGRAM [ARGUMENT...]
     local attempt words=$1
     shift
     for attempt in 1 2 3 4 5 6; do
         echo "# $attempt"
         HARNESS_BACKTRACES=0 run bare "$@"
-        [[ $output != *"$words"* ]] || return 0
+        [[ $output != *"$words"* || $status -eq 0 ]] || return 0
     done
     fail "not once: $words"
 }
@@ -87,7 +88,7 @@ in_document() { # WORDS
 @test "Deadline Exceeded in a parent in C++, whose child got its answer" {
     local words='parent after message Deadline Exceeded'
     in_document "$words"
-    comes "$words" 5 "$(sample unary)" "$SERVER_ADDRESS" --deadline-after-fork 2
+    comes "$words" 15 "$(sample unary)" "$SERVER_ADDRESS" --deadline-after-fork 2
     # The status of that name.
     assert_line 'parent after status 4'
     does_not_come "$words" 60 "$(sample unary)" "$SERVER_ADDRESS"
@@ -97,9 +98,10 @@ in_document() { # WORDS
     local words='Other threads are currently calling into gRPC, skipping fork() handlers' wheel=grpcio-1.85.1
     python_fits "$wheel" || skip "the wheel is not made for this Python"
     in_document "$words"
-    comes "$words" 60 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --forks 4 --seconds 2
-    assert_failure
-    does_not_come "$words" 120 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --forks 20
+    # A thread that waits for an answer is in gRPC whenever the process forks: with those alone that call all the time
+    # there were runs with no such moment. Each child has even odds to be served.
+    comes "$words" 60 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --waiting --forks 12 --seconds 2
+    does_not_come "$words" 120 "$(python_with "$wheel")" "$(python_sample threads)" "$SERVER_ADDRESS" --waiting --forks 20
 }
 
 @test "grpc cannot be used before and after forking: Ruby" {
