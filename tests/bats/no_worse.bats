@@ -61,13 +61,13 @@ python_pairs() { # INTERPRETER
     python_pair pools-alone "$1" pools "$INSECURE" --alone
     python_pair kinds-used "$1" kinds "$INSECURE" --used
     python_pair kinds-single-threaded "$1" kinds "$INSECURE" --used --single-threaded
-    python_pair call-timeout "$1" call_timeout "$INSECURE" --seconds 2
+    python_pair call-timeout "$1" call_timeout "$INSECURE"
     python_pair callbacks "$1" callbacks "$INSECURE" "$TLS" "$CERTIFICATES"
     python_pair credentials "$1" credentials "$TLS" "$MUTUAL_TLS" "$CERTIFICATES"
     python_pair returning "$1" returning "$TLS" "$CERTIFICATES"
     python_pair set-functions "$1" set_functions "$TLS" "$CERTIFICATES"
     python_pair late-environment "$1" late_environment
-    python_pair threads "$1" threads "$INSECURE" --forks 20 --seconds 5
+    python_pair threads "$1" threads "$INSECURE" --forks 20
     python_pair two-grpcs "$1" two_grpcs "$INSECURE" unprotected "$(sample librpc_other_code.so)"
     for what in before during after; do
         python_pair "phase-$what" "$1" fork_phases "$INSECURE" "$what"

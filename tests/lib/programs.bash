@@ -266,9 +266,9 @@ bare() {
     harness_run '' "$@"
 }
 
-# A program that ends with status 0 may have told of processes that did not: `child exit 1`.
+# A program that ends with status 0 may have told of processes that did not: `child exit 1`, `children failed 3`.
 ended_well() { # STATUS OUTPUT-FILE
-    [[ $1 == 0 ]] && ! grep -Eq '(^| )exit -?[1-9][0-9]*$' "$2"
+    [[ $1 == 0 ]] && ! grep -Eq '(^| )(exit|failed) -?[1-9][0-9]*$' "$2"
 }
 
 # HARNESS_PRELOAD_FIRST and HARNESS_PRELOAD_LAST: a sanitizer's runtime.
