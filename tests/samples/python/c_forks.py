@@ -1,4 +1,7 @@
-"""Forks made from C: Python's own hooks don't run, and with _Fork not even libc's."""
+"""Forks made from C: Python's own hooks don't run, and with _Fork not even libc's.
+
+usage: c_forks.py ADDRESS [fork] [_Fork]     without any, both
+"""
 
 import ctypes
 import gc
@@ -18,7 +21,7 @@ libc = ctypes.PyDLL(None)
 def main():
     parent = stub.Unary(Request(), timeout=30).peer
     parents_sockets = sockets()
-    for name in "fork", "_Fork":
+    for name in sys.argv[2:] or ("fork", "_Fork"):
         if not hasattr(libc, name):
             print(name, "absent")
             continue

@@ -14,6 +14,7 @@ parser.add_argument("tls_address")
 parser.add_argument("certificates")
 parser.add_argument("--late", action="store_true")
 parser.add_argument("--busy", action="store_true", help="greenlets call while the process forks")
+parser.add_argument("--unsigned", action="store_true", help="no calls with credentials of their own")
 options = parser.parse_args()
 
 if not options.late:
@@ -86,6 +87,8 @@ def use(who, channel, signed):
     gevent.joinall(calls)
     say(who, "at once", [call.value.text for call in calls] == [str(i) for i in range(2 * BUSY)])
     grpc.channel_ready_future(channel).result(timeout=30)
+    if options.unsigned:
+        return
     _, call = EchoStub(signed).Unary.with_call(Request(), timeout=30)
     say(who, "plugin", dict(call.trailing_metadata()).get("echo-x-sample"))
 
