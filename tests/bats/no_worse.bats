@@ -148,6 +148,18 @@ python_no_worse() { # SETTING
     python_no_worse GRPC_ENABLE_FORK_SUPPORT=1
 }
 
+@test "the script that compares Python's programs says how often each ended well" {
+    local script=$HARNESS_DIRECTORY/../../scripts/compare-python
+    python_newest_wheel >/dev/null
+    run "$script" --no-install --runs 2 --output "$BATS_TEST_TMPDIR/runs" 'does not use'
+    assert_success
+    assert_line '| a child that does not use gRPC and exits | 2 | 2 | 2 | 2 |'
+    run cat "$BATS_TEST_TMPDIR"/runs/*.shim.2
+    assert_line 'child exit 0'
+    run "$script" --no-install --output "$BATS_TEST_TMPDIR/runs" 'no such line'
+    assert_failure 1
+}
+
 # --- C++ ----------------------------------------------------------------------------------------------
 
 # Each as its tests run it without the shim.
