@@ -254,5 +254,5 @@ cpp_server_pairs() {
     # What goes into the background; a library; what has another name.
     pairs_of "$HARNESS_DIRECTORY/../samples/cpp" .cc daemonised server_daemon server_plugin late_environment
     # They begin sooner than Python does, and most hang.
-    PAIRS_SECONDS=10 assert_no_worse
+    PAIRS_SECONDS=6 assert_no_worse
 }

@@ -16,7 +16,7 @@
 # shellcheck shell=bash
 
 # How long a program may take without the shim, where many hang, and under it.
-: "${PAIRS_SECONDS:=20}"
+: "${PAIRS_SECONDS:=15}"
 : "${PAIRS_PRELOADED_SECONDS:=120}"
 : "${PAIRS_ALL:=0}"
 
