@@ -19,6 +19,8 @@
 : "${PAIRS_SECONDS:=15}"
 : "${PAIRS_PRELOADED_SECONDS:=120}"
 : "${PAIRS_ALL:=0}"
+# What of it may go on when it has ended.
+: "${PAIRS_LEFT_SECONDS:=10}"
 
 pair_names=()
 declare -gA pair_commands=()
@@ -49,7 +51,7 @@ pair_left() { # MARK
     local pid pids
     pids=$(harness_marked "PAIR_MARK=$1") || return 0
     for pid in $pids; do
-        timeout 10 tail --pid="$pid" -s 0.05 -f /dev/null || echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+        timeout "$PAIRS_LEFT_SECONDS" tail --pid="$pid" -s 0.05 -f /dev/null || echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
     done 2>/dev/null
 }
 
