@@ -110,7 +110,7 @@ program_pairs() { # INTERPRETER
     for what in '' --late --busy; do
         python_pair "greenlets$what" "$1" greenlets "$INSECURE" "$TLS" "$CERTIFICATES" $what
     done
-    for what in exit kill; do
+    for what in exit kill idle; do
         python_pair "greenlet-forks-$what" "$1" greenlet_forks "$INSECURE" "$what" 10
     done
     for what in idle use kill; do

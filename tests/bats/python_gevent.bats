@@ -92,6 +92,20 @@ assert_greenlets_used() {
     with_each_gevent assert_greenlets_used greenlets "$INSECURE" "$TLS" "$CERTIFICATES" --busy
 }
 
+assert_all_children_left() {
+    assert_line 'children 10 failed 0'
+    assert_line --regexp '^parent calls [1-9]'
+}
+
+# What Python frees too early is overwritten, so that whoever still uses it crashes.
+@test "children that end, or end their parent's greenlets, start no thread for these and do so at any moment" {
+    local ending
+    export MALLOC_PERTURB_=165
+    for ending in exit kill idle; do
+        with_each_gevent assert_all_children_left greenlet_forks "$INSECURE" "$ending" 10
+    done
+}
+
 assert_work_is_parents() {
     assert_line 'parent is at work'
     assert_line 'child has done nothing of it True'

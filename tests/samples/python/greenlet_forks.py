@@ -1,6 +1,9 @@
 """Greenlets call without a pause while their process forks; each child calls, too, and ends as it is told.
 
-usage: greenlet_forks.py ADDRESS exit|kill [FORKS]
+usage: greenlet_forks.py ADDRESS exit|kill|idle [FORKS]
+
+  kill  it ends its parent's greenlets before
+  idle  it does not call, and lets its greenlets run
 """
 
 import os
@@ -31,9 +34,15 @@ def keep_calling():
 
 
 def child():
-    assert stub.Unary(Request(text="inherited"), timeout=30).text == "inherited"
+    if ending == "idle":
+        gevent.sleep(0.001)
+    else:
+        assert stub.Unary(Request(text="inherited"), timeout=30).text == "inherited"
     if ending == "kill":
         gevent.killall(callers)
+    # One for its call, one for grpc's own greenlet; none for what its parent's greenlets are at.
+    threads = gevent.get_hub().threadpool.size
+    assert threads <= (0 if ending == "idle" else 2), threads
 
 
 callers = [gevent.spawn(keep_calling) for _ in range(CALLERS)]
