@@ -22,7 +22,8 @@ def turns_meanwhile(stub, request):
 
     def take_turns():
         while True:
-            gevent.sleep(0.005)
+            # The first ones leave the processor to nobody: a busy machine might not give it back in time.
+            gevent.sleep(0 if len(turns) < 10 else 0.005)
             turns.append(1)
 
     other = gevent.spawn(take_turns)
