@@ -4,7 +4,7 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The build directory, for the scripts and for the test harness.
-: "${GRPCFORKSHIM_BUILD:=$ROOT/build}"
+: "${GRPCFORKSHIM_BUILD:=${HARNESS_BUILD:-$ROOT/build}}"
 
 # The comment at the head of a script is its --help.
 usage() {

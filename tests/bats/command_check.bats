@@ -539,7 +539,7 @@ start_waiting() { # LD_PRELOAD PROGRAM [ARGUMENT...]
     exec {family_input}<>input
     (
         harness_close_descriptors
-        exec env -u GRPCFORKSHIM_BUILD ${preload:+LD_PRELOAD="$preload"} "$@" <input >output 2>&1
+        exec env ${preload:+LD_PRELOAD="$preload"} "$@" <input >output 2>&1
     ) &
     FAMILY=$!
     for _ in {1..3000}; do
@@ -571,7 +571,7 @@ start_family() { # LD_PRELOAD ARGUMENT...
     exec {family_input}<>input
     (
         harness_close_descriptors
-        exec env -u GRPCFORKSHIM_BUILD ${preload:+LD_PRELOAD="$preload"} \
+        exec env ${preload:+LD_PRELOAD="$preload"} \
             "$(sample family)" "$SERVER_ADDRESS" "$@" <input >output 2>&1
     ) &
     FAMILY=$!
@@ -805,7 +805,7 @@ start_background() { # WHAT
     : >output
     (
         harness_close_descriptors
-        exec env -u GRPCFORKSHIM_BUILD LD_PRELOAD="$(shim)" "$(sample server_daemon)" "$1" <input >output 2>&1
+        exec env LD_PRELOAD="$(shim)" "$(sample server_daemon)" "$1" <input >output 2>&1
     ) &
     FAMILY=$!
     for _ in {1..3000}; do

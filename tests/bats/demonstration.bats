@@ -9,7 +9,7 @@ load ../lib/harness
 setup_file() {
     # shellcheck source=scripts/lib.bash
     source "$HARNESS_DIRECTORY/../../scripts/lib.bash"
-    export ROOT GRPCFORKSHIM_BUILD
+    export ROOT
 }
 
 @test "The demonstration shows the client fail alone and work with the library, and does not wait for what hangs" {

@@ -7,7 +7,11 @@
 # shellcheck shell=bash
 
 PROGRAMS_DIRECTORY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-: "${GRPCFORKSHIM_BUILD:=$(cd "$PROGRAMS_DIRECTORY/../.." && pwd)/build}"
+# No program is to have it in its environment: the shim takes it for one of its settings, misspelt, and
+# says so. (Under scripts/test, which exports it, and only there.)
+: "${GRPCFORKSHIM_BUILD:=${HARNESS_BUILD:-$(cd "$PROGRAMS_DIRECTORY/../.." && pwd)/build}}"
+export HARNESS_BUILD=$GRPCFORKSHIM_BUILD
+export -n GRPCFORKSHIM_BUILD
 
 # Arrays cannot be exported: a test gets back what setup_file found out.
 if [[ -n ${HARNESS_SERVER_ADDRESSES-} ]]; then
@@ -105,7 +109,7 @@ start_server() {
     exec {output}< <(
         harness_close_descriptors
         # shellcheck disable=SC2086
-        exec env -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
+        exec env -u LD_PRELOAD \
             ${HARNESS_EMULATOR-} "$program" --until-stdin-closes "$@" <"$fifo"
     )
     SERVER_PID=$!
@@ -238,7 +242,7 @@ harness_run() { # PRELOAD SECONDS PROGRAM [ARG...]
         harness_close_descriptors
         # A background command ignores SIGINT and SIGQUIT, and the program would inherit that.
         # shellcheck disable=SC2086
-        exec setsid env --default-signal=INT,QUIT -u LD_PRELOAD -u GRPCFORKSHIM_BUILD \
+        exec setsid env --default-signal=INT,QUIT -u LD_PRELOAD \
             HARNESS_MARK="$mark" ${preload:+LD_PRELOAD="$preload"} ${HARNESS_EMULATOR-} "$@"
     ) &
     pid=$!
