@@ -125,21 +125,31 @@ static void conclude(struct core *core, enum coverage coverage, const char *verd
     core->verdict = verdict;
 }
 
-static bool is_first_library(const struct cores *cores, const struct core *core) {
-    for (const struct core *other = cores->items; other < core; other++) {
-        if (other->kind == CORE_LIBRARY || other->kind == CORE_REFUSED)
-            return false;
+static bool is_protected_library(const struct protection *protection, uint64_t start) {
+    for (int i = 0; i < RECORD_LIBRARIES; i++) {
+        if (protection->images[i] == start)
+            return true;
     }
-    return true;
+    return false;
 }
 
-static void judge_library(struct core *core, bool first, const struct protection *protection) {
-    static const char second[] = "another gRPC is loaded before it, and the shim protects one";
-    uint64_t image = protection != NULL ? protection->images[RECORD_LIBRARY] : 0;
-    if (image != 0 ? core->place.start != image : !first)
-        conclude(core, NOT_COVERED, second);
-    else if (image == 0 && protection != NULL && protection->refused)
+static bool is_any_protected(const struct protection *protection) {
+    for (int i = 0; i < RECORD_LIBRARIES; i++) {
+        if (protection->images[i] != 0)
+            return true;
+    }
+    return false;
+}
+
+static void judge_library(struct core *core, const struct protection *protection) {
+    static const char other[] =
+        "another gRPC of the process is protected, and this one is not in use";
+    if (protection == NULL || is_protected_library(protection, core->place.start))
+        conclude(core, COVERED, "gRPC is linked dynamically");
+    else if (protection->refused)
         conclude(core, NOT_COVERED, by_its_log);
+    else if (is_any_protected(protection))
+        conclude(core, COVERED, other);
     else
         conclude(core, COVERED, "gRPC is linked dynamically");
 }
@@ -187,7 +197,7 @@ void cores_judge(struct cores *cores, const char *python, const struct protectio
     for (struct core *core = cores->items; core < cores->items + cores->count; core++) {
         switch (core->kind) {
         case CORE_LIBRARY:
-            judge_library(core, is_first_library(cores, core), protection);
+            judge_library(core, protection);
             break;
         case CORE_EXTENSION:
             judge_extension(cores, core, python, protection);

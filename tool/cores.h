@@ -57,7 +57,7 @@ void cores_add(struct cores *cores, const struct libraries *libraries,
 
 // What a process's record says (process/record.h).
 struct protection {
-    uint64_t images[RECORD_WAYS];
+    uint64_t images[RECORD_IMAGES];
     bool refused;
 };
 

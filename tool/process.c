@@ -251,7 +251,7 @@ static json_t *inspect_with_record(pid_t pid, enum reading reading,
                                    const struct process_record *found) {
     char path[50];
     struct protection protection = {.refused = false};
-    for (int i = 0; i < RECORD_WAYS; i++)
+    for (int i = 0; i < RECORD_IMAGES; i++)
         protection.images[i] = atomic_load(&found->record.protected_images[i]);
     protection.refused = atomic_load(&found->record.refused) != 0;
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);

@@ -31,6 +31,9 @@
 #define TAKEN_UP(memory) ((void)0)
 #endif
 
+// What is constant once the loader has put addresses into it, though its type has variables.
+#define RELOCATED_CONSTANT __attribute__((section(".data.rel.ro")))
+
 #define CACHE_LINE 64 // bytes
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))

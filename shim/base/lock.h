@@ -27,6 +27,8 @@
 //   ENGINES   the list of event engines (languages/cplusplus/engine.c)
 //   QUEUE     what a fork ended, of one completion queue (operations/completion_queue.c)
 //   SETTINGS  the tracers that the program set (cores/settings.c)
+//   SCOPE     which core an image's calls are bound to (cores/scope.c)
+//   THUNKS    ways into wrappers that name a core (cores/thunk.c)
 //   KEPT      functions for channel arguments (cores/snapshot.c)
 //   RECORDS   a part of the registry (objects/registry.c)
 //
@@ -40,6 +42,8 @@ enum lock_rank {
     LOCK_ENGINES,
     LOCK_QUEUE,
     LOCK_SETTINGS,
+    LOCK_SCOPE,
+    LOCK_THUNKS,
     LOCK_KEPT,
     LOCK_RECORDS,
 };

@@ -2,7 +2,8 @@
 
 #include "base/compiler.h"
 #include "cores/census.h"
-#include "cores/functions.h"
+#include "cores/core.h"
+#include "cores/core_images.h"
 #include "cores/snapshot.h"
 #include "loader/image_list.h"
 
@@ -31,28 +32,29 @@ static bool is_core(const struct image *image, void *address) {
     return image_contains(image, (uintptr_t)address) && image_symbol(image, "grpc_init") != NULL;
 }
 
-static bool is_outside(const void *function) {
-    return !snapshot_covers(function) && !image_visit(is_core, (void *)(uintptr_t)function);
+static bool is_outside(const void *function, const void *core) {
+    (void)core;
+    return !core_images_cover(function) && !image_visit(is_core, (void *)(uintptr_t)function);
 }
 
-const char *assumptions_about_functions(void) {
-#define MEMBER(name) &grpc.name,
+const char *assumptions_about_functions(const struct core *core) {
+#define MEMBER(name) &core->grpc.name,
     const void *const needed[] = {CENSUS_NEEDED(MEMBER)};
 #undef MEMBER
     for (size_t i = 0; i < ARRAY_LENGTH(needed); i++) {
         if (!function_present(needed[i]))
             return "it lacks functions that every gRPC has had";
     }
-    if (!function_present(&grpc.grpc_channel_create) &&
-        !function_present(&grpc.grpc_insecure_channel_create))
+    if (!function_present(&core->grpc.grpc_channel_create) &&
+        !function_present(&core->grpc.grpc_insecure_channel_create))
         return "it makes channels by functions that are not known here";
-    if (functions_any(is_outside))
+    if (functions_any(&core->grpc, is_outside, core))
         return "its functions are spread over images whose data is not put back";
     return NULL;
 }
 
-const char *assumptions_about_initialisation(void) {
-    if (grpc.grpc_is_initialized() && !snapshot_differs())
+const char *assumptions_about_initialisation(const struct core *core) {
+    if (core->grpc.grpc_is_initialized() && !snapshot_differs(core))
         return "its initialisation changed none of the data that would be put back";
     return NULL;
 }

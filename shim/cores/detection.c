@@ -3,7 +3,7 @@
 #include "base/compiler.h"
 #include "base/configuration.h"
 #include "base/log.h"
-#include "cores/snapshot.h"
+#include "cores/core_images.h"
 #include "cores/static_images.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
@@ -122,8 +122,8 @@ static bool look(const struct image *image, void *caller) {
 }
 
 void detection_thread_named(const char *name, const void *caller) {
-    if (likely(!is_name_of_grpc(name)) || snapshot_covers(caller) || static_images_cover(caller) ||
-        configuration()->disabled || atomic_load(&found) != NULL)
+    if (likely(!is_name_of_grpc(name)) || core_images_cover(caller) ||
+        static_images_cover(caller) || configuration()->disabled || atomic_load(&found) != NULL)
         return;
     image_visit(look, (void *)(uintptr_t)caller);
 }

@@ -2,8 +2,8 @@
 
 #include "base/generation.h"
 #include "base/record_memory.h"
-#include "cores/snapshot.h"
-#include "cores/state.h"
+#include "cores/core.h"
+#include "cores/core_images.h"
 #include "cores/static_images.h"
 #include "loader/image.h"
 #include "process/identity.h"
@@ -50,16 +50,20 @@ static bool is_core_code(const void *handle, uintptr_t destructor) {
     return i < CORES_MAXIMUM && destructor >= cores[i].start && destructor < cores[i].end;
 }
 
+static bool is_protected(const void *image) {
+    const struct core *core = core_images_core_at(image);
+    return core != NULL && core_is_protected(core);
+}
+
 static void run(void *context) {
     const struct registration *registration = context;
     const void *image = registration->image;
     identity_notice_child();
-    if (registration->generation == current_generation() ||
-        (image != NULL && !(grpc_is_protected() && snapshot_covers(image))))
+    if (registration->generation == current_generation() || (image != NULL && !is_protected(image)))
         registration->destructor(registration->object);
 }
 
-static void bind(void (**destructor)(void *), void **object, const void *image) {
+static void bind_to_process(void (**destructor)(void *), void **object, const void *image) {
     struct registration *registration = record_allocate(sizeof(*registration));
     if (registration == NULL) {
         RECORD_LOST("a destructor of gRPC's");
@@ -72,14 +76,14 @@ static void bind(void (**destructor)(void *), void **object, const void *image) 
 
 bool exit_bind_to_process(void (**destructor)(void *), void **object, const void *image) {
     uintptr_t code = (uintptr_t)*destructor;
-    bool in_use = grpc_is_protected() && snapshot_covers(image);
+    bool in_use = is_protected(image);
     if (in_use || static_images_cover(image)) {
         if (current_generation() > 0 &&
-            (snapshot_covers((void *)code) || static_images_cover((void *)code)))
+            (core_images_cover((void *)code) || static_images_cover((void *)code)))
             return false;
-        bind(destructor, object, NULL);
+        bind_to_process(destructor, object, NULL);
     } else if (is_core_code(image, code)) {
-        bind(destructor, object, image);
+        bind_to_process(destructor, object, image);
     }
     return true;
 }

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-struct grpc_functions grpc;
 struct ares_functions ares_bound;
 
 struct entry {
@@ -20,7 +19,7 @@ struct entry {
 static const struct entry grpc_entries[] = {GRPC_SYMBOLS(GRPC_ENTRY, GRPC_ENTRY)};
 static const struct entry ares_entries[] = {ARES_SYMBOLS(ARES_ENTRY)};
 
-static void *absent(void) {
+void *function_absent(void) {
     static bool said;
     log_once(said, LOG_ERROR, "a function was called that this gRPC does not have, returning 0");
     return NULL;
@@ -40,6 +39,7 @@ struct search {
     const struct entry *entries;
     size_t count;
     size_t missing;
+    const struct image *image; // where they are looked for first
     uint32_t hashes[ENTRIES_MAXIMUM];
     void *addresses[ENTRIES_MAXIMUM];
 };
@@ -58,29 +58,35 @@ static bool find_missing(const struct image *image, void *context) {
     return search->missing == 0;
 }
 
+static bool find_missing_in_needed(const struct image *image, void *context) {
+    const struct search *search = context;
+    return image_needs(search->image, image) && find_missing(image, context);
+}
+
 // Another copy of this library has nothing to do.
 static bool find_missing_in_others(const struct image *image, void *context) {
     return image_symbol(image, SHIM_SYMBOL) == NULL && find_missing(image, context);
 }
 
-// A function that the image lacks may be in another: gpr_* are in a library of their own. Each
-// image is looked at once, for all of them.
+// A function that the image lacks may be in another: gpr_* are in a library of their own, of which
+// each core may have another. Each image is looked at once, for all of them.
 static void bind_all(void *functions, const struct entry *entries, size_t count,
                      const struct image *image) {
-    struct search search = {.entries = entries, .count = count, .missing = count};
+    struct search search = {.entries = entries, .count = count, .missing = count, .image = image};
     for (size_t i = 0; i < count; i++)
         search.hashes[i] = image_hash(entries[i].name);
-    if (image != NULL && !find_missing(image, &search))
+    if (image != NULL && !find_missing(image, &search) &&
+        !image_visit(find_missing_in_needed, &search))
         image_visit(find_missing_in_others, &search);
     for (size_t i = 0; i < count; i++) {
         void *address = search.addresses[i];
         set((char *)functions + entries[i].offset,
-            address != NULL ? address : (void *)(uintptr_t)absent);
+            address != NULL ? address : (void *)(uintptr_t)function_absent);
     }
 }
 
-void functions_bind(const struct image *core) {
-    bind_all(&grpc, grpc_entries, ARRAY_LENGTH(grpc_entries), core);
+void functions_bind(struct grpc_functions *grpc, const struct image *core) {
+    bind_all(grpc, grpc_entries, ARRAY_LENGTH(grpc_entries), core);
 }
 
 void functions_bind_ares(void) {
@@ -89,12 +95,14 @@ void functions_bind_ares(void) {
     bind_all(&ares_bound, ares_entries, ARRAY_LENGTH(ares_entries), found ? &image : NULL);
 }
 
-bool functions_any(bool (*condition)(const void *function)) {
+bool functions_any(const struct grpc_functions *grpc,
+                   bool (*condition)(const void *function, const void *context),
+                   const void *context) {
     for (size_t i = 0; i < ARRAY_LENGTH(grpc_entries); i++) {
-        const char *member = (const char *)&grpc + grpc_entries[i].offset;
+        const char *member = (const char *)grpc + grpc_entries[i].offset;
         void *address;
         memcpy(&address, member, sizeof(address));
-        if (function_present(member) && condition(address))
+        if (function_present(member) && condition(address, context))
             return true;
     }
     return false;
@@ -103,5 +111,5 @@ bool functions_any(bool (*condition)(const void *function)) {
 bool function_present(const void *member) {
     void *address;
     memcpy(&address, member, sizeof(address));
-    return address != NULL && address != (void *)(uintptr_t)absent;
+    return address != NULL && address != (void *)(uintptr_t)function_absent;
 }

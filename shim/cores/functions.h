@@ -19,26 +19,27 @@ struct ares_functions {
     ARES_SYMBOLS(FUNCTION_MEMBER)
 };
 
-// Bound by functions_bind: by then every wrapper has passed grpc_enter. A function that this
-// gRPC does not have is bound to one that says so and returns 0: only a program that looks symbols
-// up by name can get there.
-extern struct grpc_functions grpc;
-
 // Not to be used directly: through ares_function().
 extern struct ares_functions ares_bound;
 
-// Binds gRPC's functions to those of its core image, wherever and however it was loaded: RTLD_NEXT
-// finds nothing where the core was loaded late and locally. NULL: there is none. Parent, one
-// thread.
-void functions_bind(const struct image *core);
+// Binds a core's functions to those of its image, wherever and however that was loaded: RTLD_NEXT
+// finds nothing where it was loaded late and locally. A function that this gRPC does not have is
+// bound to the next one. Parent, one thread.
+void functions_bind(struct grpc_functions *grpc, const struct image *core);
+
+// Says that the function does not exist, and returns 0: only a program that looks symbols up by
+// name can get there. Any thread.
+void *function_absent(void);
 
 // The same for c-ares, which a program may use without gRPC. Any thread, more than once.
 void functions_bind_ares(void);
 
-// Whether the condition holds for any of gRPC's functions that is bound. Any thread.
-bool functions_any(bool (*condition)(const void *function));
+// Whether the condition holds for any of these functions that is bound. Any thread.
+bool functions_any(const struct grpc_functions *grpc,
+                   bool (*condition)(const void *function, const void *context),
+                   const void *context);
 
-// True where a bound function exists; the argument points to a member of `grpc`.
+// True where a bound function exists; the argument points to a member of a struct of functions.
 bool function_present(const void *member);
 
 #define ares_function(name)                                                                        \

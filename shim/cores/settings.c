@@ -2,7 +2,7 @@
 
 #include "base/lock.h"
 #include "base/record_memory.h"
-#include "cores/functions.h"
+#include "cores/core.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,27 +18,54 @@ struct tracer {
     _Atomic int enabled;
 };
 
-static _Atomic(void *) log_function;
-static _Atomic bool has_log_function;
-static _Atomic int verbosity;
-static _Atomic bool has_verbosity;
-static _Atomic(void *) roots_callback;
-static struct tracer *tracers;
-static _Atomic size_t tracer_count;
+// Made at the first setting; a core of which nothing was set has none.
+struct settings {
+    _Atomic(void *) log_function;
+    _Atomic bool has_log_function;
+    _Atomic int verbosity;
+    _Atomic bool has_verbosity;
+    _Atomic(void *) roots_callback;
+    struct tracer *tracers;
+    _Atomic size_t tracer_count;
+};
 static struct lock lock = LOCK_INITIALIZER(LOCK_SETTINGS); // of writers of the tracers
 
-void settings_record_log_function(void (*function)(void *line)) {
-    atomic_store(&log_function, (void *)(uintptr_t)function);
-    atomic_store(&has_log_function, true);
+// NULL where memory is lacking, and for a core that does not exist.
+static struct settings *get(struct core *core) {
+    struct settings *existing = atomic_load(&core->settings);
+    if (existing != NULL || core == &core_absent)
+        return existing;
+    struct settings *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        RECORD_LOST("a setting");
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&core->settings, &existing, made))
+        return made;
+    free(made);
+    return existing;
 }
 
-void settings_record_verbosity(int severity) {
-    atomic_store(&verbosity, severity);
-    atomic_store(&has_verbosity, true);
+void settings_record_log_function(struct core *core, void (*function)(void *line)) {
+    struct settings *settings = get(core);
+    if (settings == NULL)
+        return;
+    atomic_store(&settings->log_function, (void *)(uintptr_t)function);
+    atomic_store(&settings->has_log_function, true);
 }
 
-void settings_record_roots_callback(int (*callback)(char **roots)) {
-    atomic_store(&roots_callback, (void *)(uintptr_t)callback);
+void settings_record_verbosity(struct core *core, int severity) {
+    struct settings *settings = get(core);
+    if (settings == NULL)
+        return;
+    atomic_store(&settings->verbosity, severity);
+    atomic_store(&settings->has_verbosity, true);
+}
+
+void settings_record_roots_callback(struct core *core, int (*callback)(char **roots)) {
+    struct settings *settings = get(core);
+    if (settings != NULL)
+        atomic_store(&settings->roots_callback, (void *)(uintptr_t)callback);
 }
 
 static bool is_called(const struct tracer *tracer, const char *name) {
@@ -46,11 +73,11 @@ static bool is_called(const struct tracer *tracer, const char *name) {
 }
 
 // An entry is complete before it is counted: a child may see the table at any instant.
-void settings_record_tracer(const char *name, int enabled) {
-    lock_acquire(&lock);
-    if (tracers == NULL)
-        tracers = calloc(TRACERS_MAXIMUM, sizeof(*tracers));
-    size_t count = atomic_load(&tracer_count);
+static void record_tracer(struct settings *settings, const char *name, int enabled) {
+    if (settings->tracers == NULL)
+        settings->tracers = calloc(TRACERS_MAXIMUM, sizeof(*settings->tracers));
+    struct tracer *tracers = settings->tracers;
+    size_t count = atomic_load(&settings->tracer_count);
     size_t place = 0;
     while (tracers != NULL && place < count && !is_called(&tracers[place], name))
         place++;
@@ -64,23 +91,40 @@ void settings_record_tracer(const char *name, int enabled) {
     } else if (copy != NULL) {
         tracers[place].name = copy;
         atomic_store(&tracers[place].enabled, enabled);
-        atomic_store(&tracer_count, count + 1);
+        atomic_store(&settings->tracer_count, count + 1);
     }
+}
+
+void settings_record_tracer(struct core *core, const char *name, int enabled) {
+    struct settings *settings = get(core);
+    if (settings == NULL)
+        return;
+    lock_acquire(&lock);
+    record_tracer(settings, name, enabled);
     lock_release(&lock);
 }
 
-void settings_replay_before_initialisation(void) {
+void settings_reset_lock_in_child(void) {
     lock_reset_in_child(&lock);
-    if (atomic_load(&has_log_function))
-        grpc.gpr_set_log_function((void (*)(void *))(uintptr_t)atomic_load(&log_function));
-    if (atomic_load(&has_verbosity))
-        grpc.gpr_set_log_verbosity(atomic_load(&verbosity));
-    if (atomic_load(&roots_callback) != NULL)
-        grpc.grpc_set_ssl_roots_override_callback(
-            (int (*)(char **))(uintptr_t)atomic_load(&roots_callback));
 }
 
-void settings_replay_after_initialisation(void) {
-    for (size_t i = 0; i < atomic_load(&tracer_count); i++)
-        grpc.grpc_tracer_set_enabled(tracers[i].name, atomic_load(&tracers[i].enabled));
+void settings_replay_before_initialisation(const struct core *core) {
+    const struct settings *settings = atomic_load(&core->settings);
+    if (settings == NULL)
+        return;
+    if (atomic_load(&settings->has_log_function))
+        core->grpc.gpr_set_log_function(
+            (void (*)(void *))(uintptr_t)atomic_load(&settings->log_function));
+    if (atomic_load(&settings->has_verbosity))
+        core->grpc.gpr_set_log_verbosity(atomic_load(&settings->verbosity));
+    if (atomic_load(&settings->roots_callback) != NULL)
+        core->grpc.grpc_set_ssl_roots_override_callback(
+            (int (*)(char **))(uintptr_t)atomic_load(&settings->roots_callback));
+}
+
+void settings_replay_after_initialisation(const struct core *core) {
+    const struct settings *settings = atomic_load(&core->settings);
+    for (size_t i = 0; settings != NULL && i < atomic_load(&settings->tracer_count); i++)
+        core->grpc.grpc_tracer_set_enabled(settings->tracers[i].name,
+                                           atomic_load(&settings->tracers[i].enabled));
 }

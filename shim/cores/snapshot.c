@@ -2,6 +2,8 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "cores/core.h"
+#include "cores/core_images.h"
 #include "loader/image_list.h"
 #include "process/shared_memory.h"
 
@@ -11,13 +13,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define IMAGES_MAXIMUM 8 // whose ranges fill two cache lines
 #define REGIONS_A_STEP 64
 
 struct region {
     unsigned char *address;
     size_t size;   // bytes
     size_t offset; // of its copy
+};
+
+struct snapshot {
+    struct region *regions;
+    size_t region_count;
+    bool out_of_memory;
+    size_t total; // bytes
+    unsigned char *copy;
+    pid_t copy_made_in; // the process that made the memory of the copy
 };
 
 #define KEPT_MAXIMUM 64
@@ -30,19 +40,6 @@ struct kept {
 };
 
 // On the heap, like all larger tables: see docs/architecture.md, "What it costs".
-static struct image *images;
-struct range {
-    uintptr_t start, end;
-};
-// Of the images, as each call asks: four of these are in one cache line.
-static HOT_DATA struct range *ranges;
-HOT_DATA _Atomic size_t snapshot_image_count;
-static struct region *regions;
-static size_t region_count;
-static bool out_of_memory;
-static size_t total; // bytes
-static unsigned char *copy;
-static pid_t copy_made_in; // the process that made the memory of the copy
 static struct kept *kept;
 static _Atomic size_t kept_count;
 static struct lock kept_lock = LOCK_INITIALIZER(LOCK_KEPT);
@@ -52,64 +49,44 @@ static pid_t process_number(void) {
     return (pid_t)syscall(SYS_getpid);
 }
 
-void snapshot_begin(void) {
-    atomic_store(&snapshot_image_count, 0);
-    region_count = 0;
-    out_of_memory = false;
-}
-
-// A range is complete before it is counted: other threads ask meanwhile.
-bool snapshot_add_image(const struct image *image) {
-    size_t count = atomic_load(&snapshot_image_count);
-    if (images == NULL)
-        images = calloc(IMAGES_MAXIMUM, sizeof(*images));
-    if (ranges == NULL)
-        ranges = aligned_alloc(CACHE_LINE, IMAGES_MAXIMUM * sizeof(*ranges));
-    if (images == NULL || ranges == NULL || count == IMAGES_MAXIMUM)
-        return false;
-    images[count] = *image;
-    ranges[count] = (struct range){image->start, image->end};
-    atomic_store(&snapshot_image_count, count + 1);
-    return true;
-}
-
-HOT bool snapshot_covers_some(const void *address) {
-    size_t count = atomic_load_explicit(&snapshot_image_count, memory_order_acquire);
-    for (size_t i = 0; i < count; i++) {
-        if ((uintptr_t)address >= ranges[i].start && (uintptr_t)address < ranges[i].end)
+static bool has(const struct snapshot *snapshot, const void *address) {
+    for (size_t i = 0; i < snapshot->region_count; i++) {
+        const struct region *region = &snapshot->regions[i];
+        if ((uintptr_t)address - (uintptr_t)region->address < region->size)
             return true;
     }
     return false;
 }
 
 bool snapshot_rewinds(const void *address) {
-    for (size_t i = 0; i < region_count; i++) {
-        if ((uintptr_t)address - (uintptr_t)regions[i].address < regions[i].size)
+    FOR_EACH_CORE(core) {
+        if (core->snapshot != NULL && has(core->snapshot, address))
             return true;
     }
     return false;
 }
 
-static void add_region(uintptr_t start, uintptr_t end) {
+static void add_region(struct snapshot *snapshot, uintptr_t start, uintptr_t end) {
     if (start >= end || snapshot_rewinds((const void *)start))
         return;
-    if (region_count % REGIONS_A_STEP == 0) {
-        size_t size = (region_count + REGIONS_A_STEP) * sizeof(*regions);
-        struct region *more = realloc(regions, size);
+    if (snapshot->region_count % REGIONS_A_STEP == 0) {
+        size_t size = (snapshot->region_count + REGIONS_A_STEP) * sizeof(*snapshot->regions);
+        struct region *more = realloc(snapshot->regions, size);
         if (more == NULL) {
-            out_of_memory = true;
+            snapshot->out_of_memory = true;
             return;
         }
-        regions = more;
+        snapshot->regions = more;
     }
-    regions[region_count++] =
+    snapshot->regions[snapshot->region_count++] =
         (struct region){.address = (unsigned char *)start, .size = end - start};
 }
 
 // The PLT's slots are left out where they lie in plain data (lazy binding): a slot holds the same
 // address in parent and child, and resolving some hundred functions anew would cost each child half
 // a millisecond and the loader's lock.
-static void add_data(const struct image *image) {
+static void add_data(const struct image *image, void *context) {
+    struct snapshot *snapshot = context;
     // Three slots of the loader's own, then one per function.
     size_t calls = image->plt_relocations_size / sizeof(ElfW(Rela));
     uintptr_t slots_start = image->plt_slots;
@@ -118,10 +95,10 @@ static void add_data(const struct image *image) {
     if (slots_start < image->writable_start)
         slots_start = image->writable_start;
     if (slots_end > slots_start && slots_end <= image->writable_end) {
-        add_region(image->writable_start, slots_start);
-        add_region(slots_end, image->writable_end);
+        add_region(snapshot, image->writable_start, slots_start);
+        add_region(snapshot, slots_end, image->writable_end);
     } else {
-        add_region(image->writable_start, image->writable_end);
+        add_region(snapshot, image->writable_start, image->writable_end);
     }
 }
 
@@ -139,7 +116,6 @@ static bool is_definition(const char *name, uintptr_t address) {
 // slot tells.
 static void add_bound_elsewhere(const struct image *image, const struct import *import,
                                 void *context) {
-    (void)context;
     const ElfW(Sym) *symbol = import->symbol;
     uintptr_t own = image->base + symbol->st_value;
     uintptr_t bound = (uintptr_t)*import->slot - (uintptr_t)import->addend;
@@ -155,65 +131,89 @@ static void add_bound_elsewhere(const struct image *image, const struct import *
     // Where another image has it among its constants it can't change.
     if (!image_is_writable((const void *)bound))
         return;
-    add_region(bound, bound + symbol->st_size);
+    add_region(context, bound, bound + symbol->st_size);
     log_write(LOG_DEBUG, "%s of %s is bound elsewhere, %zu bytes", import->name, image->path,
               (size_t)symbol->st_size);
 }
 
-static void save(unsigned char *to) {
-    for (size_t i = 0; i < region_count; i++)
-        memcpy(to + regions[i].offset, regions[i].address, regions[i].size);
+static void add_data_elsewhere(const struct image *image, void *snapshot) {
+    image_visit_imports(image, add_bound_elsewhere, snapshot);
 }
 
-unsigned char *snapshot_save(void) {
-    unsigned char *to = malloc(total);
+static void save(const struct snapshot *snapshot, unsigned char *to) {
+    for (size_t i = 0; i < snapshot->region_count; i++) {
+        const struct region *region = &snapshot->regions[i];
+        memcpy(to + region->offset, region->address, region->size);
+    }
+}
+
+unsigned char *snapshot_save(const struct core *core) {
+    unsigned char *to = malloc(core->snapshot->total);
     if (to != NULL)
-        save(to);
+        save(core->snapshot, to);
     return to;
 }
 
-void snapshot_restore(const unsigned char *saved) {
-    for (size_t i = 0; i < region_count; i++)
-        memcpy(regions[i].address, saved + regions[i].offset, regions[i].size);
+void snapshot_restore(const struct core *core, const unsigned char *saved) {
+    for (size_t i = 0; i < core->snapshot->region_count; i++) {
+        const struct region *region = &core->snapshot->regions[i];
+        memcpy(region->address, saved + region->offset, region->size);
+    }
 }
 
-bool snapshot_differs(void) {
-    for (size_t i = 0; i < region_count; i++) {
-        if (memcmp(regions[i].address, copy + regions[i].offset, regions[i].size) != 0)
+bool snapshot_differs(const struct core *core) {
+    const struct snapshot *snapshot = core->snapshot;
+    for (size_t i = 0; i < snapshot->region_count; i++) {
+        const struct region *region = &snapshot->regions[i];
+        if (memcmp(region->address, snapshot->copy + region->offset, region->size) != 0)
             return true;
     }
     return false;
 }
 
-bool snapshot_prepare(void) {
-    for (size_t i = 0; i < snapshot_image_count; i++)
-        add_data(&images[i]);
-    for (size_t i = 0; i < snapshot_image_count; i++)
-        image_visit_imports(&images[i], add_bound_elsewhere, NULL);
-    total = 0;
-    for (size_t i = 0; i < region_count; i++) {
-        regions[i].offset = total;
-        total += regions[i].size;
+// The former one, if there is any, was the beginning of this in a process before this one.
+static struct snapshot *begin(struct core *core) {
+    if (core->snapshot == NULL)
+        core->snapshot = calloc(1, sizeof(*core->snapshot));
+    if (core->snapshot != NULL) {
+        core->snapshot->region_count = 0;
+        core->snapshot->out_of_memory = false;
     }
-    if (out_of_memory || total == 0)
-        return false;
-    copy = shared_memory_for_constants(total);
-    copy_made_in = process_number();
-    if (kept == NULL)
-        kept = calloc(KEPT_MAXIMUM, sizeof(*kept));
-    return copy != NULL && kept != NULL;
+    return core->snapshot;
 }
 
-bool snapshot_take(void) {
-    // What was prepared before a fork is the parent's, which may be copying just now.
-    if (copy_made_in != process_number()) {
-        copy = shared_memory_for_constants(total);
-        copy_made_in = process_number();
-    }
-    if (copy == NULL)
+bool snapshot_prepare(struct core *core) {
+    struct snapshot *snapshot = begin(core);
+    if (snapshot == NULL)
         return false;
-    save(copy);
-    log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", total, region_count);
+    core_images_visit(core, add_data, snapshot);
+    core_images_visit(core, add_data_elsewhere, snapshot);
+    snapshot->total = 0;
+    for (size_t i = 0; i < snapshot->region_count; i++) {
+        snapshot->regions[i].offset = snapshot->total;
+        snapshot->total += snapshot->regions[i].size;
+    }
+    if (snapshot->out_of_memory || snapshot->total == 0)
+        return false;
+    snapshot->copy = shared_memory_for_constants(snapshot->total);
+    snapshot->copy_made_in = process_number();
+    if (kept == NULL)
+        kept = calloc(KEPT_MAXIMUM, sizeof(*kept));
+    return snapshot->copy != NULL && kept != NULL;
+}
+
+bool snapshot_take(struct core *core) {
+    struct snapshot *snapshot = core->snapshot;
+    // What was prepared before a fork is the parent's, which may be copying just now.
+    if (snapshot->copy_made_in != process_number()) {
+        snapshot->copy = shared_memory_for_constants(snapshot->total);
+        snapshot->copy_made_in = process_number();
+    }
+    if (snapshot->copy == NULL)
+        return false;
+    save(snapshot, snapshot->copy);
+    log_write(LOG_INFO, "copied %zu bytes of gRPC's data in %zu regions", snapshot->total,
+              snapshot->region_count);
     return true;
 }
 
@@ -236,9 +236,12 @@ void snapshot_keep(const void *address, size_t size) {
     lock_release(&kept_lock);
 }
 
-void snapshot_rewind(void) {
+void snapshot_rewind(const struct core *core) {
+    snapshot_restore(core, core->snapshot->copy);
+}
+
+void snapshot_put_kept_back(void) {
     lock_reset_in_child(&kept_lock);
-    snapshot_restore(copy);
     for (size_t i = 0; i < atomic_load(&kept_count); i++)
         memcpy(kept[i].address, kept[i].bytes, kept[i].size);
 }

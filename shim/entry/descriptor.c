@@ -1,6 +1,6 @@
 // What makes and ends descriptors, in the whole program: each wrapper adds one comparison for a
 // program without gRPC.
-#include "cores/snapshot.h"
+#include "cores/core_images.h"
 #include "cores/static_images.h"
 #include "descriptors/close_each.h"
 #include "descriptors/descriptors.h"
@@ -20,7 +20,7 @@
 static THREAD_LOCAL int resolving_for_grpc;
 
 static bool for_grpc(const void *caller) {
-    return unlikely(resolving_for_grpc > 0) || snapshot_covers(caller) ||
+    return unlikely(resolving_for_grpc > 0) || core_images_cover(caller) ||
            static_images_cover(caller);
 }
 
@@ -146,7 +146,7 @@ void wrapped_closefrom(int first) {
 // c-ares serves the whole program; the sockets it opens while gRPC calls it are gRPC's.
 #define RESOLVE(caller, call)                                                                      \
     do {                                                                                           \
-        int more = snapshot_covers(caller) || static_images_cover(caller);                         \
+        int more = core_images_cover(caller) || static_images_cover(caller);                       \
         resolving_for_grpc += more;                                                                \
         call;                                                                                      \
         resolving_for_grpc -= more;                                                                \

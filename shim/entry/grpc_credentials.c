@@ -43,8 +43,9 @@ wrapped_grpc_composite_channel_credentials_create(grpc_channel_credentials *chan
                 OBJECT(CALL, call), WORD(reserved));
 }
 
-static grpc_channel_credentials *create_google_default(grpc_call_credentials *call) {
-    return grpc.grpc_google_default_credentials_create(call, NULL);
+static grpc_channel_credentials *create_google_default(const struct core *core,
+                                                       grpc_call_credentials *call) {
+    return core->grpc.grpc_google_default_credentials_create(call, NULL);
 }
 
 // The call credentials came after 1.30 and the options with 1.7x: a function that takes fewer
@@ -52,10 +53,10 @@ static grpc_channel_credentials *create_google_default(grpc_call_credentials *ca
 // passed on and not repeated.
 grpc_channel_credentials *
 wrapped_grpc_google_default_credentials_create(grpc_call_credentials *call, void *options) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     grpc_channel_credentials *made =
-        grpc.grpc_google_default_credentials_create(object_translate(CALL, call), options);
-    return recipe_record(grpc_records(CALLER), CHANNEL, made,
+        core->grpc.grpc_google_default_credentials_create(object_translate(CALL, call), options);
+    return recipe_record(core, core_records(core, CALLER), CHANNEL, made,
                          STEP(ADAPTER(create_google_default), OBJECT(CALL, call)));
 }
 
@@ -167,10 +168,11 @@ wrapped_grpc_sts_credentials_create(const grpc_sts_credentials_options *options,
                 TEXTS(options, sizeof(*options) / sizeof(char *)), WORD(reserved));
 }
 
-static grpc_call_credentials *create_from_plugin(const grpc_metadata_credentials_plugin *plugin,
+static grpc_call_credentials *create_from_plugin(const struct core *core,
+                                                 const grpc_metadata_credentials_plugin *plugin,
                                                  uintptr_t level) {
-    return grpc.grpc_metadata_credentials_create_from_plugin(*plugin, (grpc_security_level)level,
-                                                             NULL);
+    return core->grpc.grpc_metadata_credentials_create_from_plugin(
+        *plugin, (grpc_security_level)level, NULL);
 }
 
 grpc_call_credentials *
@@ -265,9 +267,9 @@ void wrapped_grpc_ssl_server_credentials_options_destroy(
     RELEASE(grpc_ssl_server_credentials_options_destroy, OBJECT_SSL_SERVER_OPTIONS, options);
 }
 
-static void set_processor(grpc_server_credentials *credentials,
+static void set_processor(const struct core *core, grpc_server_credentials *credentials,
                           const grpc_auth_metadata_processor *processor) {
-    grpc.grpc_server_credentials_set_auth_metadata_processor(credentials, *processor);
+    core->grpc.grpc_server_credentials_set_auth_metadata_processor(credentials, *processor);
 }
 
 void wrapped_grpc_server_credentials_set_auth_metadata_processor(

@@ -4,49 +4,51 @@
 #include "life/first_use.h"
 
 void wrapped_grpc_init(void) {
-    grpc_enter(CALLER);
-    bool inside = grpc_is_inside(CALLER);
+    struct core *core = grpc_enter(CALLER);
+    bool inside = cores_made_call(CALLER);
     if (!inside) {
-        initialisations_add();
-        first_use_initialising(CALLER);
+        core_add_initialisation(core);
+        first_use_initialising(core, CALLER);
     }
-    grpc.grpc_init();
+    core->grpc.grpc_init();
     if (!inside)
-        first_use_initialised();
+        first_use_initialised(core);
 }
 
-// Whether a shutdown is to be passed on.
-static bool count_shutdown(const void *caller) {
-    grpc_enter_release(caller);
+// The core that a shutdown is to be passed on to, or NULL.
+static const struct core *count_shutdown(const void *caller) {
+    struct core *core = grpc_enter_release(caller);
     bool passes =
-        grpc_is_inside(caller) ? !grpc_is_inherited() : first_use_take_back_initialisation();
-    return passes || !grpc_is_protected();
+        cores_made_call(caller) ? !grpc_is_inherited() : first_use_take_back_initialisation(core);
+    return passes || !core_is_protected(core) ? core : NULL;
 }
 
 void wrapped_grpc_shutdown(void) {
-    if (count_shutdown(CALLER))
-        grpc.grpc_shutdown();
+    const struct core *core = count_shutdown(CALLER);
+    if (core != NULL)
+        core->grpc.grpc_shutdown();
 }
 
 void wrapped_grpc_shutdown_blocking(void) {
-    if (count_shutdown(CALLER))
-        grpc.grpc_shutdown_blocking();
+    const struct core *core = count_shutdown(CALLER);
+    if (core != NULL)
+        core->grpc.grpc_shutdown_blocking();
 }
 
 int wrapped_grpc_is_initialized(void) {
-    grpc_enter_release(CALLER);
-    if (grpc_is_inherited())
-        return initialisations_count() > 0;
-    return grpc.grpc_is_initialized();
+    const struct core *core = grpc_enter_release(CALLER);
+    if (grpc_is_inherited() && core_is_protected(core))
+        return core_initialisations(core) > 0;
+    return core->grpc.grpc_is_initialized();
 }
 
 // gRPC's own way to survive a fork, which stops its threads for it: where this library does that,
 // nothing is left to do. The program may call these itself.
 #define AT_FORK(name)                                                                              \
     void wrapped_##name(void) {                                                                    \
-        grpc_enter_release(CALLER);                                                                \
-        if (!grpc_is_protected())                                                                  \
-            grpc.name();                                                                           \
+        struct core *core = grpc_enter_release(CALLER);                                            \
+        if (!core_is_protected(core))                                                              \
+            core->grpc.name();                                                                     \
     }
 
 AT_FORK(grpc_prefork)
@@ -58,8 +60,8 @@ AT_FORK(_Z19grpc_postfork_childv)
 
 #define TELL(name)                                                                                 \
     char *wrapped_grpc_channelz_get_##name(intptr_t number) {                                      \
-        grpc_enter(CALLER);                                                                        \
-        return grpc.grpc_channelz_get_##name(number);                                              \
+        struct core *core = grpc_enter(CALLER);                                                    \
+        return core->grpc.grpc_channelz_get_##name(number);                                        \
     }
 
 TELL(top_channels)
@@ -70,11 +72,11 @@ TELL(subchannel)
 TELL(socket)
 
 char *wrapped_grpc_channelz_get_server_sockets(intptr_t server, intptr_t first, intptr_t maximum) {
-    grpc_enter(CALLER);
-    return grpc.grpc_channelz_get_server_sockets(server, first, maximum);
+    struct core *core = grpc_enter(CALLER);
+    return core->grpc.grpc_channelz_get_server_sockets(server, first, maximum);
 }
 
 grpc_slice wrapped_grpc_dump_xds_configs(void) {
-    grpc_enter(CALLER);
-    return grpc.grpc_dump_xds_configs();
+    struct core *core = grpc_enter(CALLER);
+    return core->grpc.grpc_dump_xds_configs();
 }

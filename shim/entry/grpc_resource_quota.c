@@ -7,42 +7,42 @@
 #include "objects/revival.h"
 
 grpc_resource_quota *wrapped_grpc_resource_quota_create(const char *name) {
-    grpc_enter(CALLER);
-    grpc_resource_quota *quota = grpc.grpc_resource_quota_create(name);
-    return grpc_records(CALLER) ? resource_quota_record(quota, name) : quota;
+    struct core *core = grpc_enter(CALLER);
+    grpc_resource_quota *quota = core->grpc.grpc_resource_quota_create(name);
+    return core_records(core, CALLER) ? resource_quota_record(core, quota, name) : quota;
 }
 
 void wrapped_grpc_resource_quota_ref(grpc_resource_quota *quota) {
-    grpc_enter_release(CALLER);
+    struct core *core = grpc_enter_release(CALLER);
     grpc_resource_quota *real = object_add_handle(OBJECT_RESOURCE_QUOTA, quota);
     if (real != NULL)
-        grpc.grpc_resource_quota_ref(real);
+        core->grpc.grpc_resource_quota_ref(real);
 }
 
 void wrapped_grpc_resource_quota_unref(grpc_resource_quota *quota) {
-    grpc_enter_release(CALLER);
+    struct core *core = grpc_enter_release(CALLER);
     grpc_resource_quota *real = object_release_handle(OBJECT_RESOURCE_QUOTA, quota);
     if (real != NULL)
-        grpc.grpc_resource_quota_unref(real);
+        core->grpc.grpc_resource_quota_unref(real);
 }
 
 void wrapped_grpc_resource_quota_resize(grpc_resource_quota *quota, size_t size) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     resource_quota_record_size(quota, size);
-    grpc.grpc_resource_quota_resize(object_translate(OBJECT_RESOURCE_QUOTA, quota), size);
+    core->grpc.grpc_resource_quota_resize(object_translate(OBJECT_RESOURCE_QUOTA, quota), size);
 }
 
 void wrapped_grpc_resource_quota_set_max_threads(grpc_resource_quota *quota, int threads) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     resource_quota_record_threads(quota, threads);
-    grpc.grpc_resource_quota_set_max_threads(object_translate(OBJECT_RESOURCE_QUOTA, quota),
-                                             threads);
+    core->grpc.grpc_resource_quota_set_max_threads(object_translate(OBJECT_RESOURCE_QUOTA, quota),
+                                                   threads);
 }
 
 const grpc_arg_pointer_vtable *wrapped_grpc_resource_quota_arg_vtable(void) {
-    grpc_enter(CALLER);
-    const grpc_arg_pointer_vtable *vtable = grpc.grpc_resource_quota_arg_vtable();
-    if (grpc_is_protected())
+    struct core *core = grpc_enter(CALLER);
+    const grpc_arg_pointer_vtable *vtable = core->grpc.grpc_resource_quota_arg_vtable();
+    if (core_is_protected(core))
         snapshot_keep(vtable, sizeof(*vtable));
     return vtable;
 }

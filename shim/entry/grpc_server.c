@@ -18,94 +18,97 @@ static grpc_server_credentials *real_credentials(grpc_server_credentials *creden
 }
 
 grpc_server *wrapped_grpc_server_create(const grpc_channel_args *arguments, void *reserved) {
-    grpc_enter(CALLER);
-    if (grpc_records(CALLER))
+    struct core *core = grpc_enter(CALLER);
+    if (core_records(core, CALLER))
         first_use_object_made();
     grpc_channel_args *real = channel_arguments_begin_use(arguments);
-    grpc_server *server = grpc.grpc_server_create(real, reserved);
+    grpc_server *server = core->grpc.grpc_server_create(real, reserved);
     channel_arguments_end_use(real, arguments);
-    return grpc_records(CALLER) ? server_record(server) : server;
+    return core_records(core, CALLER) ? server_record(core, server) : server;
 }
 
 void wrapped_grpc_server_register_completion_queue(grpc_server *server,
                                                    grpc_completion_queue *queue, void *reserved) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
         return;
     server_note_queue(server, queue);
-    grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
+    core->grpc.grpc_server_register_completion_queue(server, real_queue(queue), reserved);
 }
 
 void *wrapped_grpc_server_register_method(grpc_server *server, const char *method, const char *host,
                                           int payload_handling, uint32_t flags) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
         return NULL;
-    return grpc.grpc_server_register_method(server, method, host, payload_handling, flags);
+    return core->grpc.grpc_server_register_method(server, method, host, payload_handling, flags);
 }
 
 int wrapped_grpc_server_add_http2_port(grpc_server *server, const char *address,
                                        grpc_server_credentials *credentials) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
-    return grpc.grpc_server_add_http2_port(server, address, real_credentials(credentials));
+    return core->grpc.grpc_server_add_http2_port(server, address, real_credentials(credentials));
 }
 
 int wrapped_grpc_server_add_insecure_http2_port(grpc_server *server, const char *address) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
-    return grpc.grpc_server_add_insecure_http2_port(server, address);
+    return core->grpc.grpc_server_add_insecure_http2_port(server, address);
 }
 
 int wrapped_grpc_server_add_secure_http2_port(grpc_server *server, const char *address,
                                               grpc_server_credentials *credentials) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
         return 0;
-    return grpc.grpc_server_add_secure_http2_port(server, address, real_credentials(credentials));
+    return core->grpc.grpc_server_add_secure_http2_port(server, address,
+                                                        real_credentials(credentials));
 }
 
 // gRPC owns the descriptor from now on, and its connection is this process's.
-static bool takes_descriptor(const grpc_server *server, int descriptor) {
+static bool takes_descriptor(const struct core *core, const grpc_server *server, int descriptor) {
     bool takes = !server_is_inherited(server);
-    if (takes && grpc_is_protected())
+    if (takes && core_is_protected(core))
         descriptors_opened(-1, descriptor, -1);
     return takes;
 }
 
 void wrapped_grpc_server_add_channel_from_fd(grpc_server *server, int descriptor,
                                              grpc_server_credentials *credentials) {
-    grpc_enter(CALLER);
-    if (takes_descriptor(server, descriptor))
-        grpc.grpc_server_add_channel_from_fd(server, descriptor, real_credentials(credentials));
+    struct core *core = grpc_enter(CALLER);
+    if (takes_descriptor(core, server, descriptor))
+        core->grpc.grpc_server_add_channel_from_fd(server, descriptor,
+                                                   real_credentials(credentials));
 }
 
 void wrapped_grpc_server_add_insecure_channel_from_fd(grpc_server *server, void *reserved,
                                                       int descriptor) {
-    grpc_enter(CALLER);
-    if (takes_descriptor(server, descriptor))
-        grpc.grpc_server_add_insecure_channel_from_fd(server, reserved, descriptor);
+    struct core *core = grpc_enter(CALLER);
+    if (takes_descriptor(core, server, descriptor))
+        core->grpc.grpc_server_add_insecure_channel_from_fd(server, reserved, descriptor);
 }
 
 void wrapped_grpc_server_set_config_fetcher(grpc_server *server, void *fetcher) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (!server_is_inherited(server))
-        grpc.grpc_server_set_config_fetcher(server, fetcher);
+        core->grpc.grpc_server_set_config_fetcher(server, fetcher);
 }
 
 void wrapped_grpc_server_start(grpc_server *server) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (!server_is_inherited(server))
-        grpc.grpc_server_start(server);
+        core->grpc.grpc_server_start(server);
 }
 
 // A request to an inherited server fails, as one to a server that was shut down.
-static grpc_call_error fail_request(grpc_call **call, grpc_completion_queue *queue, void *tag) {
+static grpc_call_error fail_request(const struct core *core, grpc_call **call,
+                                    grpc_completion_queue *queue, void *tag) {
     server_say_not_serving();
     *call = NULL;
-    pending_start_finished(queue, 0, tag);
+    pending_start_finished(core, queue, 0, tag);
     return GRPC_CALL_OK;
 }
 
@@ -120,49 +123,49 @@ grpc_call_error wrapped_grpc_server_request_call(grpc_server *server, grpc_call 
                                                  grpc_metadata_array *metadata,
                                                  grpc_completion_queue *queue_of_call,
                                                  grpc_completion_queue *queue, void *tag) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
-        return fail_request(call, queue, tag);
-    struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
-    return end_request(pending, grpc.grpc_server_request_call(server, call, details, metadata,
-                                                              real_queue(queue_of_call),
-                                                              real_queue(queue), tag));
+        return fail_request(core, call, queue, tag);
+    struct pending *pending = pending_begin_request(core, queue, call, queue_of_call, &tag);
+    return end_request(pending, core->grpc.grpc_server_request_call(server, call, details, metadata,
+                                                                    real_queue(queue_of_call),
+                                                                    real_queue(queue), tag));
 }
 
 grpc_call_error wrapped_grpc_server_request_registered_call(
     grpc_server *server, void *method, grpc_call **call, gpr_timespec *deadline,
     grpc_metadata_array *metadata, grpc_byte_buffer **payload, grpc_completion_queue *queue_of_call,
     grpc_completion_queue *queue, void *tag) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server))
-        return fail_request(call, queue, tag);
-    struct pending *pending = pending_begin_request(queue, call, queue_of_call, &tag);
-    return end_request(pending, grpc.grpc_server_request_registered_call(
+        return fail_request(core, call, queue, tag);
+    struct pending *pending = pending_begin_request(core, queue, call, queue_of_call, &tag);
+    return end_request(pending, core->grpc.grpc_server_request_registered_call(
                                     server, method, call, deadline, metadata, payload,
                                     real_queue(queue_of_call), real_queue(queue), tag));
 }
 
 void wrapped_grpc_server_shutdown_and_notify(grpc_server *server, grpc_completion_queue *queue,
                                              void *tag) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server)) {
-        pending_start_finished(queue, 1, tag);
+        pending_start_finished(core, queue, 1, tag);
         return;
     }
-    pending_begin_without_call(queue, &tag);
-    grpc.grpc_server_shutdown_and_notify(server, real_queue(queue), tag);
+    pending_begin_without_call(core, queue, &tag);
+    core->grpc.grpc_server_shutdown_and_notify(server, real_queue(queue), tag);
 }
 
 void wrapped_grpc_server_cancel_all_calls(grpc_server *server) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (!server_is_inherited(server))
-        grpc.grpc_server_cancel_all_calls(server);
+        core->grpc.grpc_server_cancel_all_calls(server);
 }
 
 void wrapped_grpc_server_destroy(grpc_server *server) {
-    grpc_enter_release(CALLER);
+    struct core *core = grpc_enter_release(CALLER);
     bool inherited = server_is_inherited(server);
     grpc_server *real = object_release_handle(OBJECT_SERVER, server);
     if (real != NULL && !inherited)
-        grpc.grpc_server_destroy(real);
+        core->grpc.grpc_server_destroy(real);
 }

@@ -5,26 +5,26 @@
 #include "life/first_use.h"
 
 void wrapped_gpr_set_log_function(void (*function)(void *line)) {
-    grpc_enter(CALLER);
-    settings_record_log_function(function);
-    grpc.gpr_set_log_function(function);
+    struct core *core = grpc_enter(CALLER);
+    settings_record_log_function(core, function);
+    core->grpc.gpr_set_log_function(function);
 }
 
 void wrapped_gpr_set_log_verbosity(int severity) {
-    grpc_enter(CALLER);
-    if (!grpc_is_inside(CALLER))
-        settings_record_verbosity(severity);
-    grpc.gpr_set_log_verbosity(severity);
+    struct core *core = grpc_enter(CALLER);
+    if (!cores_made_call(CALLER))
+        settings_record_verbosity(core, severity);
+    core->grpc.gpr_set_log_verbosity(severity);
 }
 
 int wrapped_grpc_tracer_set_enabled(const char *name, int enabled) {
-    grpc_enter(CALLER);
-    settings_record_tracer(name, enabled);
-    return grpc.grpc_tracer_set_enabled(name, enabled);
+    struct core *core = grpc_enter(CALLER);
+    settings_record_tracer(core, name, enabled);
+    return core->grpc.grpc_tracer_set_enabled(name, enabled);
 }
 
 void wrapped_grpc_set_ssl_roots_override_callback(int (*callback)(char **roots)) {
-    grpc_enter(CALLER);
-    settings_record_roots_callback(callback);
-    grpc.grpc_set_ssl_roots_override_callback(callback);
+    struct core *core = grpc_enter(CALLER);
+    settings_record_roots_callback(core, callback);
+    core->grpc.grpc_set_ssl_roots_override_callback(callback);
 }

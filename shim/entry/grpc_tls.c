@@ -61,7 +61,7 @@ void wrapped_grpc_tls_certificate_provider_release(grpc_tls_certificate_provider
 // gRPC keeps the struct's address for as long as the verifier lives, whose end it tells by
 // `destruct` alone. What is made again in a child is not the program's to end: the struct stays.
 static grpc_tls_certificate_verifier *
-create_external(grpc_tls_certificate_verifier_external *external) {
+create_external(const struct core *core, grpc_tls_certificate_verifier_external *external) {
     if (external->destruct == NULL) {
         grpc_tls_certificate_verifier_external *kept = record_allocate(sizeof(*kept));
         if (kept == NULL)
@@ -69,7 +69,7 @@ create_external(grpc_tls_certificate_verifier_external *external) {
         else
             external = memcpy(kept, external, sizeof(*kept));
     }
-    return grpc.grpc_tls_certificate_verifier_external_create(external);
+    return core->grpc.grpc_tls_certificate_verifier_external_create(external);
 }
 
 grpc_tls_certificate_verifier *wrapped_grpc_tls_certificate_verifier_external_create(
@@ -93,16 +93,16 @@ int wrapped_grpc_tls_certificate_verifier_verify(
     void (*done)(struct grpc_tls_custom_verification_check_request *request, void *argument,
                  grpc_status_code status, const char *details),
     void *argument, grpc_status_code *status, char **details) {
-    grpc_enter(CALLER);
-    return grpc.grpc_tls_certificate_verifier_verify(object_translate(VERIFIER, verifier), request,
-                                                     done, argument, status, details);
+    struct core *core = grpc_enter(CALLER);
+    return core->grpc.grpc_tls_certificate_verifier_verify(
+        object_translate(VERIFIER, verifier), request, done, argument, status, details);
 }
 
 void wrapped_grpc_tls_certificate_verifier_cancel(
     grpc_tls_certificate_verifier *verifier,
     struct grpc_tls_custom_verification_check_request *request) {
-    grpc_enter(CALLER);
-    grpc.grpc_tls_certificate_verifier_cancel(object_translate(VERIFIER, verifier), request);
+    struct core *core = grpc_enter(CALLER);
+    core->grpc.grpc_tls_certificate_verifier_cancel(object_translate(VERIFIER, verifier), request);
 }
 
 void wrapped_grpc_tls_certificate_verifier_release(grpc_tls_certificate_verifier *verifier) {
@@ -113,19 +113,19 @@ void wrapped_grpc_tls_certificate_verifier_release(grpc_tls_certificate_verifier
 
 // What gRPC 1.30 had instead of providers is not repeated, so neither are its options.
 grpc_tls_credentials_options *wrapped_grpc_tls_credentials_options_create(void) {
-    grpc_enter(CALLER);
-    if (function_present(&grpc.grpc_tls_key_materials_config_create))
-        return grpc.grpc_tls_credentials_options_create();
-    return recipe_make(grpc_records(CALLER), OPTIONS,
-                       STEP(&grpc.grpc_tls_credentials_options_create));
+    struct core *core = grpc_enter(CALLER);
+    if (function_present(&core->grpc.grpc_tls_key_materials_config_create))
+        return core->grpc.grpc_tls_credentials_options_create();
+    return recipe_make(core, core_records(core, CALLER), OPTIONS,
+                       STEP(MEMBER(grpc_tls_credentials_options_create)));
 }
 
 grpc_tls_credentials_options *
 wrapped_grpc_tls_credentials_options_copy(grpc_tls_credentials_options *options) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     return recipe_record_copy(
-        grpc_records(CALLER), OPTIONS,
-        grpc.grpc_tls_credentials_options_copy(object_translate(OPTIONS, options)), options);
+        core, core_records(core, CALLER), OPTIONS,
+        core->grpc.grpc_tls_credentials_options_copy(object_translate(OPTIONS, options)), options);
 }
 
 void wrapped_grpc_tls_credentials_options_destroy(grpc_tls_credentials_options *options) {
@@ -246,8 +246,8 @@ grpc_ssl_session_cache *wrapped_grpc_ssl_session_cache_create_lru(size_t capacit
 
 // The argument names the cache as the program does; it is translated where the argument is used.
 grpc_arg wrapped_grpc_ssl_session_cache_create_channel_arg(grpc_ssl_session_cache *cache) {
-    grpc_enter(CALLER);
-    grpc_arg argument = grpc.grpc_ssl_session_cache_create_channel_arg(
+    struct core *core = grpc_enter(CALLER);
+    grpc_arg argument = core->grpc.grpc_ssl_session_cache_create_channel_arg(
         object_translate(OBJECT_SSL_SESSION_CACHE, cache));
     if (argument.type == GRPC_ARG_POINTER)
         argument.value.pointer.p = cache;

@@ -1,9 +1,10 @@
 // The library's constructor, and the hooks that have to be there from the start.
 #include "base/configuration.h"
+#include "cores/core.h"
+#include "cores/core_images.h"
 #include "cores/detection.h"
 #include "cores/exit.h"
-#include "cores/snapshot.h"
-#include "cores/state.h"
+#include "cores/scope.h"
 #include "entry/entry.h"
 #include "languages/cplusplus/cplusplus.h"
 #include "languages/cplusplus/thread.h"
@@ -71,7 +72,8 @@ NOT_INSTRUMENTED int wrapped___register_atfork(void (*prepare)(void), void (*par
     PASS_TOO_EARLY(__register_atfork, prepare, parent, child, image)
     fork_register_handlers();
     // Those that gRPC registers for itself stop its threads at every fork, for nothing.
-    if (grpc_is_protected() && snapshot_covers(CALLER))
+    const struct core *core = core_images_core_at(CALLER);
+    if (core != NULL && core_is_protected(core))
         return 0;
     if (python_replaces_handlers(image))
         return 0;
@@ -100,6 +102,13 @@ int wrapped_on_exit(void (*function)(int status, void *object), void *object) {
 pid_t wrapped__Fork(void) {
     pid_t (*real)(void) = libc_function(_Fork);
     return libc_has(&libc_bound._Fork) ? fork_past_handlers(real) : fork();
+}
+
+int wrapped_dlclose(void *handle) {
+    scope_forget();
+    int result = libc_function(dlclose)(handle);
+    scope_forget();
+    return result;
 }
 
 int wrapped_pthread_setname_np(pthread_t thread, const char *name) {

@@ -4,7 +4,9 @@
 #include "base/generation.h"
 #include "base/record_memory.h"
 #include "cores/assumptions.h"
-#include "cores/functions.h"
+#include "cores/core_images.h"
+#include "cores/detection.h"
+#include "cores/scope.h"
 #include "cores/snapshot.h"
 #include "descriptors/descriptors.h"
 #include "loader/image_list.h"
@@ -16,6 +18,7 @@
 #include "objects/registry.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
 // the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
@@ -29,14 +32,36 @@ bool attach_is_part(const struct image *image) {
     return is_part;
 }
 
-// Does something with each of gRPC's images; false where it fails.
-static bool with_images(const struct image *core, bool (*action)(const struct image *image)) {
-    if (!action(core))
+struct companion {
+    const struct image *core;
+    const char *symbol;
+    struct image *found;
+};
+
+static bool is_needed_companion(const struct image *image, void *context) {
+    const struct companion *companion = context;
+    if (!image_needs(companion->core, image) || image_symbol(image, companion->symbol) == NULL)
+        return false;
+    *companion->found = *image;
+    return true;
+}
+
+// The library with a part of the core that is none of its own: that which it needs, since each core
+// may have another.
+static bool find_companion(const struct image *core, const char *symbol, struct image *found) {
+    if (image_symbol(core, symbol) != NULL)
+        return false;
+    return image_visit(is_needed_companion, &(struct companion){core, symbol, found}) ||
+           image_defining(symbol, found);
+}
+
+static bool add_images(struct core *core) {
+    if (!core_images_add(core, &core->image))
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
         struct image companion;
-        if (image_symbol(core, companion_symbols[i]) == NULL &&
-            image_defining(companion_symbols[i], &companion) && !action(&companion))
+        if (find_companion(&core->image, companion_symbols[i], &companion) &&
+            !core_images_add(core, &companion))
             return false;
     }
     return true;
@@ -61,28 +86,70 @@ static bool is_needed_by_program(const struct image *image, void *context) {
 
 // What the core needs stays with it, as a rule all of it. (The loader takes 0.45 million
 // instructions for each.)
-void attach_pin(void) {
-    struct image core, companion;
-    if (!image_defining(CORE_SYMBOL, &core) ||
-        image_visit(is_needed_by_program, &(struct need){&core, 0}))
+static void pin(const struct image *core) {
+    struct image companion;
+    if (image_visit(is_needed_by_program, &(struct need){core, 0}))
         return;
-    loader_pin(&core);
+    loader_pin(core);
     for (size_t i = 0; i < ARRAY_LENGTH(companion_symbols); i++) {
-        if (image_symbol(&core, companion_symbols[i]) == NULL &&
-            image_defining(companion_symbols[i], &companion) && !image_needs(&core, &companion))
+        if (find_companion(core, companion_symbols[i], &companion) &&
+            !image_needs(core, &companion))
             loader_pin(&companion);
     }
 }
 
-bool attach_find(struct image *core) {
-    if (!image_defining(CORE_SYMBOL, core)) {
-        // A program can look our symbols up without having gRPC; it may load it yet.
-        functions_bind(NULL);
+// Cores that are loaded and not known yet.
+struct found {
+    size_t count;
+    struct image images[CORES_MAXIMUM];
+};
+
+static bool is_new_core(const struct image *image, void *context) {
+    struct found *found = context;
+    if (image_symbol(image, CORE_SYMBOL) == NULL || image_symbol(image, SHIM_SYMBOL) != NULL ||
+        cores_find(image) != NULL)
         return false;
+    found->images[found->count++] = *image;
+    return found->count == CORES_MAXIMUM;
+}
+
+// On the heap: a thread may have a small stack. False where memory is lacking or there are none.
+static struct found *find_new(void) {
+    struct found *found = calloc(1, sizeof(*found));
+    if (found == NULL)
+        return NULL;
+    image_visit(is_new_core, found);
+    if (found->count > 0)
+        return found;
+    free(found);
+    return NULL;
+}
+
+void attach_pin(void) {
+    struct found *found = find_new();
+    for (size_t i = 0; found != NULL && i < found->count; i++)
+        pin(&found->images[i]);
+    free(found);
+}
+
+bool attach_finds_more(void) {
+    struct found *found = find_new();
+    free(found);
+    return found != NULL;
+}
+
+void attach_find(void) {
+    struct found *found = find_new();
+    for (size_t i = 0; found != NULL && i < found->count; i++) {
+        struct core *core = cores_add(&found->images[i]);
+        if (core == NULL)
+            detection_found(found->images[i].path, "there are too many, or no memory");
+        else
+            scope_add(core);
     }
-    functions_bind(core);
-    functions_bind_ares();
-    return true;
+    if (found != NULL)
+        functions_bind_ares();
+    free(found);
 }
 
 // In a child the lists stay as they were at its fork, which is what the locks are looked at for.
@@ -100,16 +167,15 @@ void attach_find_others_locks(void) {
     seen = loads;
 }
 
-const char *attach_prepare(const struct image *core) {
-    const char *why = assumptions_about_image(core);
+const char *attach_prepare(struct core *core) {
+    const char *why = assumptions_about_image(&core->image);
     if (why != NULL)
         return why;
     if (!record_memory_start() || !registry_start())
         return "out of memory";
-    snapshot_begin();
-    if (!with_images(core, snapshot_add_image) || !snapshot_prepare())
+    if (!add_images(core) || !snapshot_prepare(core))
         return "its data can't be copied";
-    why = assumptions_about_functions();
+    why = assumptions_about_functions(core);
     if (why != NULL)
         return why;
     attach_find_others_locks();

@@ -7,6 +7,7 @@
 #ifndef GRPCFORKSHIM_LIFE_ATTACH_H
 #define GRPCFORKSHIM_LIFE_ATTACH_H
 
+#include "cores/core.h"
 #include "loader/image.h"
 
 #include <stdbool.h>
@@ -18,20 +19,23 @@
 // thread; takes no lock.
 bool attach_is_part(const struct image *image);
 
-// Keeps gRPC's images loaded to the end of the process. Takes the loader's lock, which a thread
-// holds while it runs a constructor, and that thread may be waiting for a lock of ours: none of
-// them may be held. Does nothing where there is no gRPC.
+// Keeps the images of all cores loaded to the end of the process. Takes the loader's lock, which a
+// thread holds while it runs a constructor, and that thread may be waiting for a lock of ours: none
+// of them may be held. Does nothing where there is no gRPC.
 void attach_pin(void);
 
-// Finds the core, in *core, and binds its functions; returns false where there is none. Under
-// process.c's lock.
-bool attach_find(struct image *core);
+// Whether there is a core that is not known yet. Takes no lock of ours.
+bool attach_finds_more(void);
+
+// Adds the cores that are not known yet, with their functions bound (cores/core.h). Under the lock
+// of the first use.
+void attach_find(void);
 
 // Prepares the rest: which data is to be put back and the memory for its copy, whose locks are to
-// be freed in a child, the table of descriptors. Returns why this gRPC can't be protected, or NULL.
+// be freed in a child, the table of descriptors. Returns why this core can't be protected, or NULL.
 // After attach_find, under the same lock. May be called again in a child that was forked in the
 // middle of it.
-const char *attach_prepare(const struct image *core);
+const char *attach_prepare(struct core *core);
 
 // Finds the locks of other libraries that are to be freed in children: again if more was loaded
 // since the last time. Under the same lock.

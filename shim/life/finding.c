@@ -2,9 +2,10 @@
 
 #include "base/compiler.h"
 #include "base/configuration.h"
+#include "cores/core.h"
 #include "cores/detection.h"
 #include "cores/exit.h"
-#include "cores/functions.h"
+#include "cores/scope.h"
 #include "cores/state.h"
 #include "cores/static_images.h"
 #include "descriptors/descriptors.h"
@@ -23,69 +24,66 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static const char *core_path;
-static uintptr_t core_start;
-
-const char *finding_path(void) {
-    return core_path;
-}
-
-uintptr_t finding_start(void) {
-    return core_start;
-}
-
 void finding_pin(void) {
-    if (state_of_grpc() == STATE_NOT_FOUND)
+    if (cores_count() == 0)
         attach_pin();
 }
 
-// Gets all ready for the core, which is there. Returns why it can't be protected, or NULL.
-static const char *prepare_for(const struct image *core) {
+// Gets all ready for the core. Returns why it can't be protected, or NULL.
+static const char *prepare_for(struct core *core) {
     const char *why = attach_prepare(core);
     if (why != NULL)
         return why;
-    detection_withdraw(core->path);
+    detection_withdraw(core->image.path);
     (void)libc_function(_Fork); // bound before a signal handler calls it
     page_make();
     STEPS_RUN(found)
-    core_path = core->path;
-    core_start = core->start;
-    if (!grpc_is_followed())
+    if (!cores_are_followed())
         identity_note_process();
-    state_set(STATE_FOUND);
+    core_set_state(core, CORE_FOUND);
     return NULL;
+}
+
+static void find_cores(void) {
+    attach_find();
+    // From here on each call is asked whose it is.
+    if (cores_count() > 1)
+        page_set_only(NULL);
 }
 
 // gRPC's libraries are being loaded, or were before this one: nothing of gRPC's may be called. What
 // can't be protected is told of when the program uses it, or forks.
 static void find(void) {
-    struct image core;
-    const char *why = NULL;
     image_list_keep();
     attach_pin();
     work_begin();
-    if (state_of_grpc() == STATE_NOT_FOUND && attach_find(&core))
-        why = prepare_for(&core);
-    if (why != NULL)
-        detection_found(core.path, why);
+    find_cores();
+    FOR_EACH_CORE(core) {
+        const char *why = core_state(core) == CORE_NOT_FOUND ? prepare_for(core) : NULL;
+        if (why != NULL)
+            detection_found(core->image.path, why);
+    }
+    scope_bind_calls();
     work_end();
     image_list_drop();
 }
 
 // The first call finds what no constructor has told of, and what is not to be protected.
-void finding_at_call(void) {
-    struct image core;
-    if (!attach_find(&core))
-        return;
+void finding_at_call(struct core *core) {
     fork_register_handlers();
     if (configuration()->disabled) {
-        state_set(STATE_UNPROTECTED);
+        core_set_state(core, CORE_UNPROTECTED);
         counters_set_state(RECORD_disabled);
         return;
     }
-    const char *why = prepare_for(&core);
+    const char *why = prepare_for(core);
     if (why != NULL)
-        state_set_unprotected(core.path, why);
+        core_set_unprotected(core, core->image.path, why);
+}
+
+void finding_look(void) {
+    if (cores_count() == 0)
+        find_cores();
 }
 
 bool finding_attach_static(const struct image *image) {
@@ -93,7 +91,7 @@ bool finding_attach_static(const struct image *image) {
     fork_register_handlers();
     identity_notice_child();
     work_begin();
-    bool followed = grpc_is_followed();
+    bool followed = cores_are_followed();
     if (!static_images_exist()) {
         functions_bind_ares();
         descriptors_start();
@@ -103,7 +101,7 @@ bool finding_attach_static(const struct image *image) {
     if (!followed)
         identity_note_process();
     bool added = static_images_add(image);
-    if (!grpc_is_protected())
+    if (!cores_protect_any())
         counters_set_state(RECORD_protected);
     attach_find_others_locks();
     work_end();
@@ -128,7 +126,8 @@ static bool is_of_library(const struct image *image, void *context) {
 
 static void look_at(const struct image *image) {
     STEPS_RUN(library_loaded, image)
-    if (state_of_grpc() == STATE_NOT_FOUND && image_symbol(image, CORE_SYMBOL) != NULL)
+    scope_bind_calls();
+    if (image_symbol(image, CORE_SYMBOL) != NULL && cores_find(image) == NULL)
         find();
 }
 
@@ -151,13 +150,12 @@ void finding_library_loaded(const void *handle) {
 }
 
 void finding_begin(void) {
-    struct image core;
     int saved_errno = errno;
     if (configuration()->disabled)
         return;
     atomic_store(&watching, true);
     atomic_store(&last_library, NULL);
-    if (image_defining(CORE_SYMBOL, &core)) {
+    if (attach_finds_more()) {
         fork_register_handlers();
         find();
     }

@@ -3,10 +3,10 @@
 #ifndef GRPCFORKSHIM_LIFE_FINDING_H
 #define GRPCFORKSHIM_LIFE_FINDING_H
 
+#include "cores/core.h"
 #include "loader/image.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 // Looks for a gRPC that came in before this library's constructor, when the languages have added
 // their steps, and from here on at each library that is loaded. From the constructor.
@@ -16,17 +16,17 @@ void finding_begin(void);
 // in C++ do when they are loaded, and gRPC is one of them. Any thread; keeps errno.
 void finding_library_loaded(const void *handle);
 
-// Finds what no constructor has told of, and what is not to be protected. Between work_begin and
+// Looks for cores that no constructor has told of, where none is known. Between work_begin and
 // work_end.
-void finding_at_call(void);
+void finding_look(void);
 
-// Keeps a gRPC that was not found yet loaded, before the former. Takes the loader's lock: nothing
+// Gets a core ready at the first call into it that was not got ready when it was loaded, or says
+// why it is left alone. As above.
+void finding_at_call(struct core *core);
+
+// Keeps cores that were not found yet loaded, before the former. Takes the loader's lock: nothing
 // of ours may be locked. Any thread.
 void finding_pin(void);
-
-// The path of the core that was found, and where its image begins.
-const char *finding_path(void);
-uintptr_t finding_start(void);
 
 // Follows an image that has a gRPC of its own (cores/static_images.h) from now on. Any thread, also
 // one that runs the image's constructors. False where memory is lacking.

@@ -4,41 +4,43 @@
 #define GRPCFORKSHIM_LIFE_FIRST_USE_H
 
 #include "base/compiler.h"
-#include "cores/state.h"
+#include "cores/core.h"
 #include "process/page.h"
 
 #include <stdint.h>
 
-// Does what is still to be done before this process may call gRPC. `caller` is the return address
-// of the interposed call: for gRPC's own calls nothing is done. Any thread of any process; waits
-// only for another thread of this process that is doing the same.
-void first_use_prepare(const void *caller);
+// Does what is still to be done before this process may call gRPC, and returns the core that the
+// call is bound to. `caller` is the return address of the interposed call: for gRPC's own calls
+// nothing is done. Any thread of any process; waits only for another thread of this process that is
+// doing the same.
+struct core *first_use_prepare(const void *caller);
 
 // The same for calls that only give something back (destroy, release, shutdown): they are answered
 // from the records alone and don't start gRPC in a child that hasn't used it.
-void first_use_prepare_release(const void *caller);
+struct core *first_use_prepare_release(const void *caller);
 
-// What every wrapper begins with: one load and one branch, once all is done.
-static inline void grpc_enter(const void *caller) {
-    if (unlikely(!page_is_ready()))
-        first_use_prepare(caller);
+// What every wrapper begins with, the core that the call goes to: one load and one branch, once all
+// is done, where the process has one.
+static inline struct core *grpc_enter(const void *caller) {
+    struct core *core = page_only();
+    return likely(core != NULL) ? core : first_use_prepare(caller);
 }
 
-static inline void grpc_enter_release(const void *caller) {
-    if (unlikely(!page_is_ready()))
-        first_use_prepare_release(caller);
+static inline struct core *grpc_enter_release(const void *caller) {
+    struct core *core = page_only();
+    return likely(core != NULL) ? core : first_use_prepare_release(caller);
 }
 
-// The program calls grpc_init. Any thread that has passed grpc_enter.
-void first_use_initialising(const void *caller);
+// The program calls the core's grpc_init. Any thread that has passed grpc_enter.
+void first_use_initialising(struct core *core, const void *caller);
 
-// The program's call of grpc_init has returned. Looks whether gRPC is as the shim takes it to be,
-// the first time. Any thread.
-void first_use_initialised(void);
+// The program's call of grpc_init has returned. Looks whether the core is as the shim takes it to
+// be, the first time. Any thread.
+void first_use_initialised(struct core *core);
 
 // The program calls grpc_shutdown. Returns whether gRPC has one to take back too: not where there
 // was none, nor where it is not initialised in this process yet. Any thread.
-bool first_use_take_back_initialisation(void);
+bool first_use_take_back_initialisation(struct core *core);
 
 // The program made a channel, or is about to make a server: a library for another language may have
 // come in since the last one. Any thread.

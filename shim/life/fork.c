@@ -45,7 +45,7 @@ static void child(void) {
     lock_note_handler(true, true);
     free_locks(true);
     order_run(order_child);
-    if (grpc_is_followed()) {
+    if (cores_are_followed()) {
         identity_begin_child();
         order_run(order_new_child);
         openssl_note_fork(current_generation());
@@ -67,7 +67,7 @@ void fork_register_handlers(void) {
     static _Atomic bool registered;
     if (likely(atomic_load(&registered)) || atomic_exchange(&registered, true))
         return;
-    identity_begin(grpc_is_followed, become_unseen_child);
+    identity_begin(cores_are_followed, become_unseen_child);
     if (pthread_atfork(prepare, parent, child) == 0)
         return;
     static bool said;

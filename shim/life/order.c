@@ -2,8 +2,9 @@
 
 #include "base/generation.h"
 #include "base/log.h"
+#include "cores/core.h"
 #include "cores/detection.h"
-#include "cores/functions.h"
+#include "cores/scope.h"
 #include "cores/settings.h"
 #include "cores/state.h"
 #include "descriptors/descriptors.h"
@@ -29,7 +30,7 @@
 // --- prepare -----------------------------------------------------------------------------------
 
 static void make_shared_memory(void) {
-    if (grpc_is_followed())
+    if (cores_are_followed())
         shared_memory_own();
 }
 
@@ -75,13 +76,14 @@ static void tell_languages(void) {
 }
 
 static void inherit(void) {
-    state_set_inherited(grpc_is_protected());
+    state_set_inherited(cores_protect_any());
 }
 
 action *const order_new_child[] = {
     // First: what belongs to which generation is asked all the time.
     begin_generation,
     // The tables are whole; whoever was at them is not here.
+    scope_reset_in_child,
     registry_reset_locks_in_child,
     revival_reset_locks_in_child,
     // At once, while the parent is about to say what it was opening.
@@ -99,9 +101,22 @@ action *const order_new_child[] = {
 
 // --- first use in such a child -------------------------------------------------------------------
 
+static void initialise_core_again(const struct core *core) {
+    // The log's function and the verbosity: for what is said while gRPC is initialised.
+    settings_replay_before_initialisation(core);
+    for (uint32_t i = core_initialisations(core); i > 0; i--)
+        core->grpc.grpc_init();
+    // The tracers: initialisation would overwrite them.
+    settings_replay_after_initialisation(core);
+    log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
+              current_generation(), core_initialisations(core));
+}
+
 static void initialise_again(void) {
-    for (uint32_t i = initialisations_count(); i > 0; i--)
-        grpc.grpc_init();
+    FOR_EACH_CORE(core) {
+        if (core_is_protected(core))
+            initialise_core_again(core);
+    }
 }
 
 static void tell_languages_of_revival(void) {
@@ -120,16 +135,11 @@ static void count_revival(void) {
     counters_add(COUNTER_calls_cancelled, calls);
     counters_child_uses_grpc();
     counters_set_state(RECORD_protected);
-    log_write(LOG_DEBUG, "gRPC started anew, generation %u, initialised %u times",
-              current_generation(), initialisations_count());
 }
 
 action *const order_again[] = {
-    // The log's function and the verbosity: for what is said while gRPC is initialised.
-    settings_replay_before_initialisation,
+    settings_reset_lock_in_child,
     initialise_again,
-    // The tracers: initialisation would overwrite them.
-    settings_replay_after_initialisation,
     tell_languages_of_revival,
     // Before anything is given out to the program's reactions.
     delivery_watch_exit,

@@ -158,11 +158,23 @@ const ElfW(Sym) * image_symbol_entry(const struct image *image, const char *name
     return find_symbol(image, name, image_hash(name));
 }
 
+// NULL where the image has none.
+static const char *own_name(const struct image *image) {
+    for (const ElfW(Dyn) *entry = image->dynamic; entry->d_tag != DT_NULL; entry++) {
+        if (entry->d_tag == DT_SONAME && image->strings != NULL)
+            return image->strings + entry->d_un.d_val;
+    }
+    return NULL;
+}
+
 bool image_needs(const struct image *image, const struct image *other) {
     const char *slash = strrchr(other->path, '/');
     const char *file = slash != NULL ? slash + 1 : other->path;
+    const char *name = own_name(other);
     for (const ElfW(Dyn) *entry = image->dynamic; entry->d_tag != DT_NULL; entry++) {
-        if (entry->d_tag == DT_NEEDED && strcmp(image->strings + entry->d_un.d_val, file) == 0)
+        const char *needed = image->strings + entry->d_un.d_val;
+        if (entry->d_tag == DT_NEEDED &&
+            (strcmp(needed, file) == 0 || (name != NULL && strcmp(needed, name) == 0)))
             return true;
     }
     return false;

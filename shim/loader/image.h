@@ -60,7 +60,7 @@ uint32_t image_hash(const char *name);
 void *image_symbol_by_hash(const struct image *image, const char *name, uint32_t hash);
 
 // Whether the image names the other one among those that it needs: it keeps that one loaded. By the
-// last part of the path. Takes no lock.
+// last part of the path, or the name that the other has of itself. Takes no lock.
 bool image_needs(const struct image *image, const struct image *other);
 
 // Calls `visit` for each symbol that the image defines, until it returns true; returns whether it

@@ -205,6 +205,15 @@ bool image_defining_in(enum image_scope scope, const char *name, struct image *f
     return image_visit_scope(scope, defines, &definition);
 }
 
+static bool is_same(const struct image *image, void *context) {
+    const struct image *other = context;
+    return image->base == other->base && image->dynamic == other->dynamic;
+}
+
+bool image_is_loaded(const struct image *image) {
+    return image_visit(is_same, (void *)(uintptr_t)image);
+}
+
 bool image_is_first_shim(void) {
     struct image first;
     return !image_defining_in(IMAGES_ALL, SHIM_SYMBOL, &first) ||

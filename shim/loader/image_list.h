@@ -57,6 +57,9 @@ bool image_is_writable(const void *address);
 bool image_defining_in(enum image_scope scope, const char *name, struct image *found);
 bool image_defining(const char *name, struct image *found);
 
+// Whether the image is still loaded, at the same place. Not async-signal-safe.
+bool image_is_loaded(const struct image *image);
+
 // Whether this is the first copy of the library in the process, to which the program's calls are
 // bound. Two get there where one that was installed elsewhere is preloaded besides; both at work
 // took each other for gRPC and called each other until the stack ended (measured).

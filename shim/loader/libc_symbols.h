@@ -30,6 +30,8 @@
     INTERPOSED(pid_t, _Fork, (void))                                                               \
     /* So that a gRPC without symbols is noticed by its threads */                                 \
     INTERPOSED(int, pthread_setname_np, (pthread_t thread, const char *name))                      \
+    /* So that another library in the place of one that is gone is not taken for that */           \
+    INTERPOSED(int, dlclose, (void *handle))                                                       \
     /* So that libgrpc++ does not wait for threads that stayed in the parent */                    \
     INTERPOSED(int, pthread_join, (pthread_t thread, void **result))                               \
     /* Not linked with: before glibc 2.34 they are in libpthread and libdl */                      \

@@ -3,7 +3,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/record_memory.h"
-#include "cores/snapshot.h"
+#include "cores/core_images.h"
 #include "cores/static_images.h"
 #include "loader/image.h"
 #include "loader/image_data.h"
@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,8 +40,9 @@
 struct table {
     size_t count;
     struct image images[IMAGES_MAXIMUM];
-    size_t size;            // bytes of writable data
-    unsigned char copies[]; // the data of the images, one after the other
+    bool gone[IMAGES_MAXIMUM]; // in a child: it was unloaded
+    size_t size;               // bytes of writable data
+    unsigned char copies[];    // the data of the images, one after the other
 };
 static _Atomic(struct table *) table;
 static void (*set_deadlock_detection)(int mode);
@@ -92,7 +94,7 @@ static unsigned char *original_data(const struct image *image) {
 static bool find_in(const struct image *image, void *context) {
     struct table *found = context;
     // Abseil inside of gRPC's own images is rewound with them.
-    if (snapshot_covers((const void *)image->start) ||
+    if (core_images_cover((const void *)image->start) ||
         static_images_cover((const void *)image->start) ||
         image_find_import(image, is_spinlocks) == NULL)
         return false;
@@ -137,15 +139,38 @@ void abseil_find(void) {
                   data_size(&whole->images[i]));
 }
 
+// A plugin with abseil in it may have been unloaded. (Each child of such a process was ended by
+// SIGSEGV.) msync(2) tells of memory that is not mapped.
+static bool is_mapped(uintptr_t start, size_t size) {
+    uintptr_t page = (uintptr_t)getpagesize();
+    uintptr_t from = start & ~(page - 1);
+    return syscall(SYS_msync, from, start + size - from, MS_ASYNC) == 0;
+}
+
 void abseil_remember_in_child(void) {
+    int saved_errno = errno;
     probing = false;
     struct table *all = atomic_load(&table);
     size_t offset = 0;
     for (size_t i = 0; all != NULL && i < all->count; i++) {
         size_t size = data_size(&all->images[i]);
-        memcpy(all->copies + offset, (const void *)all->images[i].writable_start, size);
+        all->gone[i] = !is_mapped(all->images[i].writable_start, size);
+        if (all->gone[i])
+            memset(all->copies + offset, 0, size);
+        else
+            memcpy(all->copies + offset, (const void *)all->images[i].writable_start, size);
         offset += size;
     }
+    errno = saved_errno;
+}
+
+static bool is_gone(const void *address) {
+    const struct table *all = atomic_load(&table);
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        if (all->gone[i] && image_contains(&all->images[i], (uintptr_t)address))
+            return true;
+    }
+    return false;
 }
 
 // Where the remembered value of a word is; NULL for a word that is in none of the images.
@@ -220,7 +245,7 @@ static void bind_delay(const struct image *image, const struct import *import, v
 // thread, a wait for that lock has no end, and abseil's frames up to the wait have nothing to undo:
 // so try, and jump out. The allocator is then put back to its first day; what it gave out stays.
 static void repair_allocator(void) {
-    if (allocate == NULL || probe == NULL)
+    if (allocate == NULL || probe == NULL || is_gone((const void *)(uintptr_t)allocate))
         return;
     probing = true;
     if (setjmp(*probe) == 0) {
@@ -241,16 +266,18 @@ static void repair_allocator(void) {
 void abseil_release_in_child(void) {
     bool bound = false;
     struct table *all = atomic_load(&table);
-    for (size_t i = 0; all != NULL && i < all->count; i++)
-        image_visit_imports(&all->images[i], bind_delay, &bound);
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        if (!all->gone[i])
+            image_visit_imports(&all->images[i], bind_delay, &bound);
+    }
     if (all != NULL && !bound)
         log_write(LOG_INFO, "abseil's spinlock waits can't be bound");
-    if (set_deadlock_detection != NULL)
+    if (set_deadlock_detection != NULL && !is_gone((const void *)(uintptr_t)set_deadlock_detection))
         set_deadlock_detection(ON_DEADLOCK_CYCLE_IGNORE);
     if (bound)
         repair_allocator();
     // The pool of random numbers has its spinlocks on the heap, where a dead holder can't be told;
     // a child should not go on with its parent's numbers anyway. It is made anew on its first use.
-    if (pool_data != NULL)
+    if (pool_data != NULL && !is_gone((const void *)pool->start))
         image_put_data(pool, pool_data);
 }

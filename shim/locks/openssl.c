@@ -186,16 +186,10 @@ void openssl_find(void) {
     image_visit(note_library, NULL);
 }
 
-static bool is_same(const struct image *image, void *context) {
-    const struct libcrypto *library = context;
-    return image->base == library->image.base && image->dynamic == library->image.dynamic &&
-           is_libcrypto(image);
-}
-
 // All or nothing: a reader that leaves no word would be taken for one of before the fork.
 static void bind(struct libcrypto *library) {
     // gRPC need not be what keeps it loaded.
-    if (!image_visit(is_same, library))
+    if (!image_is_loaded(&library->image))
         return;
     for (size_t i = 0; i < FUNCTIONS; i++) {
         void *wrapper = functions[i].wrapper;

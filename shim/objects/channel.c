@@ -1,7 +1,6 @@
 #include "objects/channel.h"
 
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "objects/channel_arguments.h"
 #include "objects/revival.h"
 #include "report/counters.h"
@@ -47,7 +46,8 @@ static void say_lost(void) {
              "can't record how a channel was made, out of memory, calls of children on it fail");
 }
 
-grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *recipe) {
+grpc_channel *channel_record(const struct core *core, grpc_channel *handle,
+                             const struct channel_recipe *recipe) {
     if (handle == NULL)
         return NULL;
     struct channel *channel = record_allocate_zeroed(sizeof(*channel));
@@ -55,7 +55,7 @@ grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *
         RECORD_LOST("a channel");
         return handle;
     }
-    object_initialise(&channel->object, &channel_operations, handle);
+    object_initialise(&channel->object, &channel_operations, core, handle);
     if (!copy_recipe(channel, recipe)) {
         channel->constructor = CHANNEL_LOST;
         say_lost();
@@ -68,37 +68,39 @@ grpc_channel *channel_record(grpc_channel *handle, const struct channel_recipe *
 }
 
 // A channel whose calls fail at once and say why: never a hang.
-static grpc_channel *make_lame(const char *target, const char *why) {
-    return grpc.grpc_lame_client_channel_create(target, GRPC_STATUS_UNAVAILABLE, why);
+static grpc_channel *make_lame(const struct core *core, const char *target, const char *why) {
+    return core->grpc.grpc_lame_client_channel_create(target, GRPC_STATUS_UNAVAILABLE, why);
 }
 
-grpc_channel *channel_make_parted(void) {
-    return make_lame("inproc", "the channel leads to a server in the same process, which stayed in "
-                               "the parent process at fork()");
+grpc_channel *channel_make_parted(const struct core *core) {
+    return make_lame(core, "inproc",
+                     "the channel leads to a server in the same process, which stayed in "
+                     "the parent process at fork()");
 }
 
 static grpc_channel *make(const struct channel *channel, grpc_channel_credentials *credentials,
                           const grpc_channel_args *arguments) {
+    const struct core *core = object_core(&channel->object);
     switch (channel->constructor) {
     case CHANNEL_CREATE:
-        return grpc.grpc_channel_create(channel->target, credentials, arguments);
+        return core->grpc.grpc_channel_create(channel->target, credentials, arguments);
     case CHANNEL_CREATE_INSECURE:
-        return grpc.grpc_insecure_channel_create(channel->target, arguments, NULL);
+        return core->grpc.grpc_insecure_channel_create(channel->target, arguments, NULL);
     case CHANNEL_CREATE_SECURE:
-        return grpc.grpc_secure_channel_create(credentials, channel->target, arguments, NULL);
+        return core->grpc.grpc_secure_channel_create(credentials, channel->target, arguments, NULL);
     case CHANNEL_CREATE_LAME:
-        return grpc.grpc_lame_client_channel_create(channel->target, channel->status,
-                                                    channel->message);
+        return core->grpc.grpc_lame_client_channel_create(channel->target, channel->status,
+                                                          channel->message);
     case CHANNEL_FROM_DESCRIPTOR:
-        return make_lame(channel->target,
+        return make_lame(core, channel->target,
                          "the channel was made from a descriptor, whose connection "
                          "belongs to the parent process since fork()");
     case CHANNEL_IN_PROCESS:
-        return channel_make_parted();
+        return channel_make_parted(core);
     case CHANNEL_LOST:
         break;
     }
-    return make_lame(channel->target != NULL ? channel->target : "unknown",
+    return make_lame(core, channel->target != NULL ? channel->target : "unknown",
                      "the channel can't be made again after fork(): when it was made there was no "
                      "memory to record how");
 }
@@ -118,8 +120,8 @@ static void *build(struct object *object) {
     return made;
 }
 
-static void destroy(void *real) {
-    grpc.grpc_channel_destroy(real);
+static void destroy(const struct object *object, void *real) {
+    object_core(object)->grpc.grpc_channel_destroy(real);
 }
 
 static void dispose(struct object *object) {
@@ -147,7 +149,7 @@ static struct registered_call *make_registered_call(struct object *channel, void
         RECORD_LOST("a registered call");
         return NULL;
     }
-    object_initialise(&call->object, &registered_call_operations, registered);
+    object_initialise(&call->object, &registered_call_operations, object_core(channel), registered);
     call->channel = channel;
     call->method = record_copy_text(method);
     call->host = record_copy_text(host);
@@ -182,11 +184,13 @@ static void *build_registered_call(struct object *object) {
     const struct registered_call *call = (const struct registered_call *)object;
     bool temporary;
     grpc_channel *channel = object_borrow(call->channel, &temporary);
-    return grpc.grpc_channel_register_call(channel, call->method, call->host, NULL);
+    return object_core(object)->grpc.grpc_channel_register_call(channel, call->method, call->host,
+                                                                NULL);
 }
 
 // Registered calls end with their channel.
-static void destroy_registered_call(void *real) {
+static void destroy_registered_call(const struct object *object, void *real) {
+    (void)object;
     (void)real;
 }
 

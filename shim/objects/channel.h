@@ -25,13 +25,14 @@ struct channel_recipe {
     const char *message;
 };
 
-// Records a channel that the program just made; what the recipe points to is copied. Returns the
-// channel. Any thread.
-grpc_channel *channel_record(grpc_channel *channel, const struct channel_recipe *recipe);
+// Records a channel of the core's that the program just made; what the recipe points to is copied.
+// Returns the channel. Any thread.
+grpc_channel *channel_record(const struct core *core, grpc_channel *channel,
+                             const struct channel_recipe *recipe);
 
 // What stands for a channel to a server of the parent's in the same process: its calls fail at once
 // and say why. The caller owns it. Any thread of a child.
-grpc_channel *channel_make_parted(void);
+grpc_channel *channel_make_parted(const struct core *core);
 
 // Records the handle of a registered call that gRPC just returned for the program's channel.
 // Returns the handle. Any thread.

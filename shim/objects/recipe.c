@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "objects/revival.h"
 
 #include <string.h>
@@ -14,7 +13,7 @@ struct recorded_argument {
 
 struct recorded_step {
     _Atomic(struct recorded_step *) next;
-    const void *function;
+    uintptr_t function; // see struct step
     size_t count;
     struct recorded_argument arguments[];
 };
@@ -33,13 +32,17 @@ static const struct object_operations operations[OBJECT_KINDS];
 typedef uintptr_t (*word_function)(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
                                    uintptr_t);
 
-static uintptr_t call(const void *where, const uintptr_t words[ARGUMENTS_MAXIMUM]) {
-    word_function function;
-    memcpy(&function, where, sizeof(function));
-    return function(words[0], words[1], words[2], words[3], words[4], words[5]);
+static uintptr_t call(const struct core *core, uintptr_t function,
+                      const uintptr_t words[ARGUMENTS_MAXIMUM]) {
+    if (function >= sizeof(core->grpc))
+        return ((word_function)function)((uintptr_t)core, words[0], words[1], words[2], words[3],
+                                         words[4]);
+    word_function member;
+    memcpy(&member, (const char *)&core->grpc + function, sizeof(member));
+    return member(words[0], words[1], words[2], words[3], words[4], words[5]);
 }
 
-static uintptr_t call_for_program(const struct step *step) {
+static uintptr_t call_for_program(const struct core *core, const struct step *step) {
     uintptr_t words[ARGUMENTS_MAXIMUM] = {0};
     for (size_t i = 0; i < ARGUMENTS_MAXIMUM; i++) {
         const struct argument *argument = &step->arguments[i];
@@ -47,7 +50,7 @@ static uintptr_t call_for_program(const struct step *step) {
                        ? (uintptr_t)object_translate(argument->object, (void *)argument->value)
                        : argument->value;
     }
-    return call(step->function, words);
+    return call(core, step->function, words);
 }
 
 // The strings and the table of their addresses in one block.
@@ -123,7 +126,7 @@ static void free_step(struct recorded_step *step) {
     record_free(step);
 }
 
-static struct recorded_step *make_step(const void *function, size_t count) {
+static struct recorded_step *make_step(uintptr_t function, size_t count) {
     struct recorded_step *step =
         record_allocate_zeroed(sizeof(*step) + count * sizeof(step->arguments[0]));
     if (step != NULL) {
@@ -152,11 +155,11 @@ static void append(struct recipe *recipe, struct recorded_step *step) {
     recipe->end = &step->next;
 }
 
-static struct recipe *make_recipe(enum object_kind kind, void *handle) {
+static struct recipe *make_recipe(const struct core *core, enum object_kind kind, void *handle) {
     struct recipe *recipe = record_allocate_zeroed(sizeof(*recipe));
     if (recipe == NULL)
         return NULL;
-    object_initialise(&recipe->object, &operations[kind], handle);
+    object_initialise(&recipe->object, &operations[kind], core, handle);
     recipe->end = &recipe->first;
     return recipe;
 }
@@ -177,7 +180,7 @@ static struct recorded_step *copy_recorded_step(const struct recorded_step *step
 
 // A recipe of its own that nobody has a handle of.
 static struct recipe *copy_recipe(const struct recipe *recipe) {
-    struct recipe *copy = make_recipe(recipe->object.kind, NULL);
+    struct recipe *copy = make_recipe(object_core(&recipe->object), recipe->object.kind, NULL);
     const struct recorded_step *step = atomic_load(&recipe->first);
     for (; copy != NULL && step != NULL; step = atomic_load(&step->next)) {
         struct recorded_step *copied = copy_recorded_step(step);
@@ -232,8 +235,9 @@ static void lose(enum object_kind kind, const void *handle) {
              "inherited them");
 }
 
-static void record(enum object_kind kind, void *handle, const struct step *step) {
-    struct recipe *recipe = make_recipe(kind, handle);
+static void record(const struct core *core, enum object_kind kind, void *handle,
+                   const struct step *step) {
+    struct recipe *recipe = make_recipe(core, kind, handle);
     struct recorded_step *first = recipe != NULL ? copy_step(step) : NULL;
     if (first == NULL) {
         lose(kind, handle);
@@ -250,19 +254,20 @@ static void record(enum object_kind kind, void *handle, const struct step *step)
     }
 }
 
-void *recipe_record(bool records, enum object_kind kind, void *handle, const struct step *step) {
+void *recipe_record(struct core *core, bool records, enum object_kind kind, void *handle,
+                    const struct step *step) {
     if (handle != NULL && records && !is_known_singleton(kind, handle, step))
-        record(kind, handle, step);
+        record(core, kind, handle, step);
     return handle;
 }
 
-void *recipe_make(bool records, enum object_kind kind, const struct step *step) {
-    return recipe_record(records, kind, (void *)call_for_program(step), step);
+void *recipe_make(struct core *core, bool records, enum object_kind kind, const struct step *step) {
+    return recipe_record(core, records, kind, (void *)call_for_program(core, step), step);
 }
 
-uintptr_t recipe_change(bool records, enum object_kind kind, const void *handle,
+uintptr_t recipe_change(struct core *core, bool records, enum object_kind kind, const void *handle,
                         const struct step *step) {
-    uintptr_t result = call_for_program(step);
+    uintptr_t result = call_for_program(core, step);
     struct object *object = records ? registry_acquire(kind, handle, 0) : NULL;
     struct recorded_step *copy = object != NULL ? copy_step(step) : NULL;
     if (copy != NULL)
@@ -273,7 +278,8 @@ uintptr_t recipe_change(bool records, enum object_kind kind, const void *handle,
     return result;
 }
 
-void *recipe_record_copy(bool records, enum object_kind kind, void *handle, const void *original) {
+void *recipe_record_copy(struct core *core, bool records, enum object_kind kind, void *handle,
+                         const void *original) {
     struct object *object = records ? registry_acquire(kind, original, 0) : NULL;
     if (object == NULL || handle == NULL)
         return handle;
@@ -283,7 +289,7 @@ void *recipe_record_copy(bool records, enum object_kind kind, void *handle, cons
         lose(kind, handle);
         return handle;
     }
-    object_initialise(&copy->object, &operations[kind], handle);
+    object_initialise(&copy->object, &operations[kind], core, handle);
     object_record(&copy->object);
     return handle;
 }
@@ -318,11 +324,11 @@ static uintptr_t begin_use(const struct recorded_argument *argument, void *self,
     }
 }
 
-static uintptr_t repeat(const struct recorded_step *step, void *self) {
+static uintptr_t repeat(const struct core *core, const struct recorded_step *step, void *self) {
     struct use use = {{0}, {false}};
     for (size_t i = 0; i < step->count; i++)
         use.words[i] = begin_use(&step->arguments[i], self, &use.temporary[i]);
-    uintptr_t result = call(step->function, use.words);
+    uintptr_t result = call(core, step->function, use.words);
     for (size_t i = 0; i < step->count; i++)
         object_return(step->arguments[i].record, (void *)use.words[i], use.temporary[i]);
     return result;
@@ -330,10 +336,11 @@ static uintptr_t repeat(const struct recorded_step *step, void *self) {
 
 static void *build(struct object *object) {
     struct recipe *recipe = (struct recipe *)object;
+    const struct core *core = object_core(object);
     const struct recorded_step *step = atomic_load(&recipe->first);
-    void *made = step != NULL ? (void *)repeat(step, NULL) : NULL;
+    void *made = step != NULL ? (void *)repeat(core, step, NULL) : NULL;
     while (made != NULL && (step = atomic_load(&step->next)) != NULL)
-        repeat(step, made);
+        repeat(core, step, made);
     return made;
 }
 
@@ -362,9 +369,10 @@ static void dispose(struct object *object) {
     KIND(ssl_session_cache, OBJECT_SSL_SESSION_CACHE, grpc_ssl_session_cache_destroy)
 
 #define DESTROY(name, kind, release)                                                               \
-    static void name##_destroy(void *real) {                                                       \
-        if (function_present(&grpc.release))                                                       \
-            grpc.release(real);                                                                    \
+    static void name##_destroy(const struct object *object, void *real) {                          \
+        const struct core *core = object_core(object);                                             \
+        if (function_present(&core->grpc.release))                                                 \
+            core->grpc.release(real);                                                              \
     }
 FOR_EACH_KIND(DESTROY)
 

@@ -8,6 +8,7 @@
 #ifndef GRPCFORKSHIM_OBJECTS_RECIPE_H
 #define GRPCFORKSHIM_OBJECTS_RECIPE_H
 
+#include "cores/core.h"
 #include "objects/registry.h"
 
 #include <stdbool.h>
@@ -42,9 +43,8 @@ struct argument {
 #define ARGUMENTS_MAXIMUM 6
 
 struct step {
-    // Where the function's address is: a member of `grpc`, which is set once the process is
-    // attached, or what ADAPTER makes.
-    const void *function;
+    // A function of the core's, by MEMBER, or one of ours, by ADAPTER.
+    uintptr_t function;
     struct argument arguments[ARGUMENTS_MAXIMUM];
 };
 
@@ -66,28 +66,30 @@ struct step {
     { .kind = ARGUMENT_SELF, .object = (of), .value = (uintptr_t)(v) }
 #define STEP(function, ...) (&(struct step){(function), {__VA_ARGS__}})
 
-// A function of ours that adapts one of gRPC's, which has other parameters than words.
-#define ADAPTER(name)                                                                              \
-    ({                                                                                             \
-        static __typeof__(&(name)) const address = (name);                                         \
-        (const void *)&address;                                                                    \
-    })
+// A function of gRPC's.
+#define MEMBER(name) ((uintptr_t)offsetof(struct grpc_functions, name))
 
-// Makes an object by this call, in which handles are translated, and records it where `records`
-// says that it is the program's (grpc_records). Returns what the function does, which is the
-// handle. Any thread that has passed grpc_enter.
-void *recipe_make(bool records, enum object_kind kind, const struct step *step);
+// A function of ours that adapts one of gRPC's, which has other parameters than words: it is given
+// the core and at most five of the arguments.
+#define ADAPTER(name) ((uintptr_t)(name))
+
+// Makes an object of the core's by this call, in which handles are translated, and records it where
+// `records` says that it is the program's (core_records). Returns what the function does, which is
+// the handle. Any thread that has passed grpc_enter.
+void *recipe_make(struct core *core, bool records, enum object_kind kind, const struct step *step);
 
 // Records what the program just made, as if by this call. Returns the handle. As above.
-void *recipe_record(bool records, enum object_kind kind, void *handle, const struct step *step);
+void *recipe_record(struct core *core, bool records, enum object_kind kind, void *handle,
+                    const struct step *step);
 
 // Changes an object by this call and records that. Returns what the function does. As above; not
 // while another thread changes or uses the same object, as gRPC demands.
-uintptr_t recipe_change(bool records, enum object_kind kind, const void *handle,
+uintptr_t recipe_change(struct core *core, bool records, enum object_kind kind, const void *handle,
                         const struct step *step);
 
 // Records what gRPC returned as a copy of another object of the same kind. Returns it. As above.
-void *recipe_record_copy(bool records, enum object_kind kind, void *handle, const void *original);
+void *recipe_record_copy(struct core *core, bool records, enum object_kind kind, void *handle,
+                         const void *original);
 
 // Forgets how an object of this process was made: something was done to it that can't be repeated,
 // so children use it as they inherited it. Any thread.

@@ -154,13 +154,14 @@ const struct object_operations *object_operations(const struct object *object) {
 }
 
 HOT void object_initialise(struct object *object, const struct object_operations *operations,
-                           void *handle) {
+                           const struct core *core, void *handle) {
     enum object_kind kind = operations->kind;
     if (unlikely(atomic_load_explicit(&operations_of_kind[kind], memory_order_relaxed) == NULL))
         atomic_store(&operations_of_kind[kind], operations);
     object->handle = handle;
     object->scope = 0;
-    object->kind = kind;
+    object->kind = (uint8_t)kind;
+    object->core = (uint8_t)core->index;
     object->visit = 0;
     atomic_init(&object->real, handle);
     atomic_init(&object->generation, current_generation());
@@ -266,7 +267,7 @@ HOT static struct handle_count count_handle(enum object_kind kind, const void *h
     if (slot != NULL) {
         struct object *object = atomic_load_explicit(slot, memory_order_relaxed);
         count.found = true;
-        count.made_in = object->made_in;
+        count.inherited = object_is_inherited(object);
         if (!drop) {
             atomic_fetch_add(&object->handles, 1);
         } else if (atomic_fetch_sub(&object->handles, 1) == 1) {

@@ -15,6 +15,8 @@
 #define GRPCFORKSHIM_OBJECTS_REGISTRY_H
 
 #include "base/compiler.h"
+#include "base/generation.h"
+#include "cores/core.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,8 +55,9 @@ struct object {
     uint32_t made_in;            // the generation whose program made the object
     _Atomic uint32_t handles;    // the program's references to the object
     _Atomic uint32_t references; // to this record: 1 while there are handles, and other records'
-    enum object_kind kind;
-    uint32_t visit; // the last one that came by (registry_visit)
+    uint8_t kind;                // enum object_kind
+    uint8_t core;                // whose object it is: its index
+    uint32_t visit;              // the last one that came by (registry_visit)
 };
 
 // What a kind of object needs: its module defines one, and names it whenever it makes a record.
@@ -63,14 +66,25 @@ struct object_operations {
     // Makes a replacement in this process from the record. NULL where it can't be made.
     void *(*build)(struct object *object);
     // Gives back what `build` made.
-    void (*destroy)(void *real);
+    void (*destroy)(const struct object *object, void *real);
     // Frees what the record owns; the record itself is freed by the caller.
     void (*dispose)(struct object *object);
 };
 
-// Fills the head for an object that was just made in this process, with one handle.
+// Fills the head for an object of the core's that was just made in this process, with one handle.
 void object_initialise(struct object *object, const struct object_operations *operations,
-                       void *handle);
+                       const struct core *core, void *handle);
+
+// The core that made the object, and makes its replacements. Any thread, any process.
+static inline struct core *object_core(const struct object *object) {
+    return cores_at(object->core);
+}
+
+// True for a record of an object that belongs to a process before this one, and is not to be used
+// in this one.
+static inline bool object_is_inherited(const struct object *object) {
+    return object->made_in != current_generation() && core_is_protected(object_core(object));
+}
 
 // The operations of a record's kind. Any thread, any process.
 const struct object_operations *object_operations(const struct object *object);
@@ -105,7 +119,7 @@ struct object *registry_acquire(enum object_kind kind, const void *handle, uintp
 // What was found when handles were counted.
 struct handle_count {
     bool found;
-    uint32_t made_in;      // the record's
+    bool inherited;        // the record is of an object that is not to be used in this process
     struct object *object; // only where the last handle was dropped: its record, now the caller's
 };
 

@@ -1,7 +1,6 @@
 #include "objects/resource_quota.h"
 
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "objects/revival.h"
 
 struct resource_quota {
@@ -13,7 +12,8 @@ struct resource_quota {
 
 static const struct object_operations operations;
 
-grpc_resource_quota *resource_quota_record(grpc_resource_quota *handle, const char *name) {
+grpc_resource_quota *resource_quota_record(const struct core *core, grpc_resource_quota *handle,
+                                           const char *name) {
     if (handle == NULL)
         return NULL;
     struct resource_quota *quota = record_allocate_zeroed(sizeof(*quota));
@@ -21,7 +21,7 @@ grpc_resource_quota *resource_quota_record(grpc_resource_quota *handle, const ch
         RECORD_LOST("a resource quota");
         return handle;
     }
-    object_initialise(&quota->object, &operations, handle);
+    object_initialise(&quota->object, &operations, core, handle);
     quota->name = record_copy_text(name); // gRPC gives one to a quota without
     atomic_init(&quota->threads, -1);
     object_record(&quota->object);
@@ -42,16 +42,17 @@ void resource_quota_record_threads(const grpc_resource_quota *handle, int thread
 
 static void *build(struct object *object) {
     const struct resource_quota *quota = (const struct resource_quota *)object;
-    grpc_resource_quota *made = grpc.grpc_resource_quota_create(quota->name);
+    const struct core *core = object_core(object);
+    grpc_resource_quota *made = core->grpc.grpc_resource_quota_create(quota->name);
     if (atomic_load(&quota->size) > 0)
-        grpc.grpc_resource_quota_resize(made, atomic_load(&quota->size));
+        core->grpc.grpc_resource_quota_resize(made, atomic_load(&quota->size));
     if (atomic_load(&quota->threads) >= 0)
-        grpc.grpc_resource_quota_set_max_threads(made, atomic_load(&quota->threads));
+        core->grpc.grpc_resource_quota_set_max_threads(made, atomic_load(&quota->threads));
     return made;
 }
 
-static void destroy(void *real) {
-    grpc.grpc_resource_quota_unref(real);
+static void destroy(const struct object *object, void *real) {
+    object_core(object)->grpc.grpc_resource_quota_unref(real);
 }
 
 static void dispose(struct object *object) {

@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 // Records a quota that the program just made. Returns the quota. Any thread.
-grpc_resource_quota *resource_quota_record(grpc_resource_quota *quota, const char *name);
+grpc_resource_quota *resource_quota_record(const struct core *core, grpc_resource_quota *quota,
+                                           const char *name);
 
 // Remember what the program set. Any thread.
 void resource_quota_record_size(const grpc_resource_quota *quota, size_t size);

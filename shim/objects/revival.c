@@ -26,6 +26,8 @@ static void *revive(struct object *object) {
     void *real = current(object);
     if (likely(real != NULL))
         return real;
+    if (!core_is_protected(object_core(object)))
+        return object->handle;
     pthread_mutex_lock(&building);
     real = current(object);
     if (real == NULL) {
@@ -64,7 +66,7 @@ void *object_build(struct object *object) {
 
 void object_return(struct object *object, void *real, bool temporary) {
     if (temporary && real != NULL)
-        object_operations(object)->destroy(real);
+        object_operations(object)->destroy(object, real);
 }
 
 HOT void object_record(struct object *object) {
@@ -85,7 +87,7 @@ void *object_add_handle(enum object_kind kind, const void *handle) {
     struct handle_count count = registry_add_handle(kind, handle);
     if (!count.found)
         return grpc_is_inherited() ? NULL : (void *)handle;
-    return count.made_in != current_generation() ? NULL : (void *)handle;
+    return count.inherited ? NULL : (void *)handle;
 }
 
 HOT void *object_release_handle(enum object_kind kind, const void *handle) {
@@ -93,7 +95,7 @@ HOT void *object_release_handle(enum object_kind kind, const void *handle) {
     if (!count.found)
         return grpc_is_inherited() ? NULL : (void *)handle;
     // gRPC counts the handles of what was made here; of a replacement it knows one.
-    void *real = count.made_in == current_generation() ? (void *)handle : NULL;
+    void *real = count.inherited ? NULL : (void *)handle;
     if (count.object != NULL) {
         if (real == NULL)
             real = current(count.object);

@@ -20,11 +20,6 @@ static inline void *object_translate(enum object_kind kind, const void *handle) 
     return revival_translate(kind, handle);
 }
 
-// True for a record of an object that belongs to a process before this one.
-static inline bool object_is_inherited(const struct object *object) {
-    return object->made_in != current_generation();
-}
-
 // gRPC's address of the object of a record that the caller holds a reference to, for use in one
 // call. Where the program has already released the object, it is built for this one use and
 // *temporary says that object_return must end it. NULL for NULL. Any thread.

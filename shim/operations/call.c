@@ -1,7 +1,6 @@
 #include "operations/call.h"
 
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
 #include "operations/pending.h"
@@ -15,7 +14,8 @@ struct call {
 
 static const struct object_operations operations;
 
-HOT grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue) {
+HOT grpc_call *call_record(const struct core *core, grpc_call *handle,
+                           const grpc_completion_queue *queue) {
     if (handle == NULL)
         return NULL;
     struct call *call = record_allocate(sizeof(*call));
@@ -23,7 +23,7 @@ HOT grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue
         RECORD_LOST("a call");
         return handle;
     }
-    object_initialise(&call->object, &operations, handle);
+    object_initialise(&call->object, &operations, core, handle);
     call->queue = queue;
     call->queue_type = completion_queue_type(queue);
     atomic_init(&call->census, NULL);
@@ -31,18 +31,21 @@ HOT grpc_call *call_record(grpc_call *handle, const grpc_completion_queue *queue
     return handle;
 }
 
-HOT grpc_call_error call_start_batch(grpc_call *handle, const grpc_op *operations, size_t count,
-                                     void *tag, void *reserved) {
+HOT grpc_call_error call_start_batch(const struct core *core, grpc_call *handle,
+                                     const grpc_op *operations, size_t count, void *tag,
+                                     void *reserved) {
     const struct call *call = (const struct call *)registry_find(OBJECT_CALL, handle, 0);
     if (call == NULL)
-        return grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
+        return core->grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
     if (unlikely(object_is_inherited(&call->object))) {
-        pending_start_failed((grpc_completion_queue *)call->queue, handle, operations, count, tag);
+        pending_start_failed(core, (grpc_completion_queue *)call->queue, handle, operations, count,
+                             tag);
         return GRPC_CALL_OK;
     }
     struct pending *pending =
-        pending_begin(call->queue, call->queue_type, handle, operations, count, &tag);
-    grpc_call_error error = grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
+        pending_begin(core, call->queue, call->queue_type, handle, operations, count, &tag);
+    grpc_call_error error =
+        core->grpc.grpc_call_start_batch(handle, operations, count, tag, reserved);
     if (unlikely(error != GRPC_CALL_OK))
         pending_cancel(pending);
     return error;
@@ -64,34 +67,35 @@ HOT grpc_call *call_as_parent(grpc_call *handle) {
     return call != NULL && object_is_inherited(call) ? NULL : handle;
 }
 
-grpc_call *call_make_lame(grpc_completion_queue *real_queue) {
+grpc_call *call_make_lame(const struct core *core, grpc_completion_queue *real_queue) {
     // Short enough to lie inside the slice: nothing to release.
-    grpc_slice method = grpc.grpc_slice_from_copied_string("/fork");
+    grpc_slice method = core->grpc.grpc_slice_from_copied_string("/fork");
     gpr_timespec never = {.tv_sec = INT64_MAX, .tv_nsec = 0, .clock_type = GPR_CLOCK_MONOTONIC};
-    grpc_channel *channel =
-        grpc.grpc_lame_client_channel_create("fork", GRPC_STATUS_CANCELLED, CANCELLED_BY_FORK);
+    grpc_channel *channel = core->grpc.grpc_lame_client_channel_create(
+        "fork", GRPC_STATUS_CANCELLED, CANCELLED_BY_FORK);
     if (channel == NULL)
         return NULL;
-    grpc_call *call = grpc.grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS,
-                                                    real_queue, method, NULL, never, NULL);
-    grpc.grpc_channel_destroy(channel); // the call keeps it
+    grpc_call *call = core->grpc.grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                                          real_queue, method, NULL, never, NULL);
+    core->grpc.grpc_channel_destroy(channel); // the call keeps it
     return call;
 }
 
 static void *build(struct object *object) {
     const struct call *call = (const struct call *)object;
+    const struct core *core = object_core(object);
     // A queue that the program has destroyed meanwhile must not reach gRPC.
     bool known = registry_find(OBJECT_COMPLETION_QUEUE, call->queue, 0) != NULL;
     grpc_call *made =
-        call_make_lame(known ? object_translate(OBJECT_COMPLETION_QUEUE, call->queue) : NULL);
+        call_make_lame(core, known ? object_translate(OBJECT_COMPLETION_QUEUE, call->queue) : NULL);
     struct census_context *census = atomic_load(&call->census);
     if (made != NULL && census != NULL)
-        grpc.grpc_census_call_set_context(made, census);
+        core->grpc.grpc_census_call_set_context(made, census);
     return made;
 }
 
-static void destroy(void *real) {
-    grpc.grpc_call_unref(real);
+static void destroy(const struct object *object, void *real) {
+    object_core(object)->grpc.grpc_call_unref(real);
 }
 
 HOT static void dispose(struct object *object) {

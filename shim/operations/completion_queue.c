@@ -3,7 +3,6 @@
 #include "base/generation.h"
 #include "base/lock.h"
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "objects/revival.h"
 #include "operations/delivery.h"
 #include "operations/pending.h"
@@ -25,7 +24,7 @@ HOT static struct completion_queue *find(const grpc_completion_queue *handle) {
 }
 
 HOT grpc_completion_queue *
-completion_queue_record(grpc_completion_queue *handle,
+completion_queue_record(const struct core *core, grpc_completion_queue *handle,
                         const grpc_completion_queue_attributes *attributes) {
     if (handle == NULL)
         return NULL;
@@ -35,7 +34,7 @@ completion_queue_record(grpc_completion_queue *handle,
         return handle;
     }
     *queue = (struct completion_queue){.failed = NULL};
-    object_initialise(&queue->object, &operations, handle);
+    object_initialise(&queue->object, &operations, core, handle);
     queue->attributes = *attributes;
     queue->lock = (struct lock)LOCK_INITIALIZER(LOCK_QUEUE);
     object_record(&queue->object);
@@ -114,15 +113,15 @@ static bool take_next_failed(struct completion_queue *queue, grpc_event *event) 
     return taken;
 }
 
-HOT grpc_event completion_queue_next(grpc_completion_queue *handle, gpr_timespec deadline,
-                                     void *reserved) {
+HOT grpc_event completion_queue_next(const struct core *core, grpc_completion_queue *handle,
+                                     gpr_timespec deadline, void *reserved) {
     grpc_event event;
     do {
         thread_polls(handle);
         if (current_generation() > 0 && take_next_failed(find(handle), &event))
             return event;
         grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
-        event = grpc.grpc_completion_queue_next(real, deadline, reserved);
+        event = core->grpc.grpc_completion_queue_next(real, deadline, reserved);
     } while (event.type == GRPC_OP_COMPLETE && pending_complete(handle, &event) && !may_give_out());
     return event;
 }
@@ -132,13 +131,13 @@ static bool take_plucked_failed(struct completion_queue *queue, const void *tag,
     return has_failed(queue) && take_failed(queue, tag, false, event);
 }
 
-HOT grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag,
-                                      gpr_timespec deadline, void *reserved) {
+HOT grpc_event completion_queue_pluck(const struct core *core, grpc_completion_queue *handle,
+                                      void *tag, gpr_timespec deadline, void *reserved) {
     grpc_event event;
     if (current_generation() > 0 && take_plucked_failed(find(handle), tag, &event))
         return event;
     grpc_completion_queue *real = object_translate(OBJECT_COMPLETION_QUEUE, handle);
-    event = grpc.grpc_completion_queue_pluck(real, tag, deadline, reserved);
+    event = core->grpc.grpc_completion_queue_pluck(real, tag, deadline, reserved);
     if (event.type == GRPC_OP_COMPLETE)
         pending_complete(handle, &event);
     return event;
@@ -146,19 +145,21 @@ HOT grpc_event completion_queue_pluck(grpc_completion_queue *handle, void *tag,
 
 static void *build(struct object *object) {
     struct completion_queue *queue = (struct completion_queue *)object;
+    const struct core *core = object_core(object);
     const grpc_completion_queue_factory *factory =
-        grpc.grpc_completion_queue_factory_lookup(&queue->attributes);
+        core->grpc.grpc_completion_queue_factory_lookup(&queue->attributes);
     grpc_completion_queue *made =
-        grpc.grpc_completion_queue_create(factory, &queue->attributes, NULL);
+        core->grpc.grpc_completion_queue_create(factory, &queue->attributes, NULL);
     if (atomic_load(&queue->shut_down))
-        grpc.grpc_completion_queue_shutdown(made);
+        core->grpc.grpc_completion_queue_shutdown(made);
     thread_restart(queue->object.handle);
     return made;
 }
 
-static void destroy(void *real) {
-    grpc.grpc_completion_queue_shutdown(real);
-    grpc.grpc_completion_queue_destroy(real);
+static void destroy(const struct object *object, void *real) {
+    const struct core *core = object_core(object);
+    core->grpc.grpc_completion_queue_shutdown(real);
+    core->grpc.grpc_completion_queue_destroy(real);
 }
 
 HOT static void dispose(struct object *object) {

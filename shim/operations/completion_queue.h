@@ -12,7 +12,8 @@
 struct pending;
 
 // Records a queue that the program just made. Returns the queue. Any thread.
-grpc_completion_queue *completion_queue_record(grpc_completion_queue *queue,
+grpc_completion_queue *completion_queue_record(const struct core *core,
+                                               grpc_completion_queue *queue,
                                                const grpc_completion_queue_attributes *attributes);
 
 #define COMPLETION_QUEUE_UNKNOWN ((grpc_cq_completion_type)-1)
@@ -35,9 +36,9 @@ void completion_queue_record_shutdown(const grpc_completion_queue *queue);
 bool completion_queue_is_shut_down(const grpc_completion_queue *queue);
 
 // grpc_completion_queue_next and, with `tag`, _pluck, on the program's queue. Any thread.
-grpc_event completion_queue_next(grpc_completion_queue *queue, gpr_timespec deadline,
-                                 void *reserved);
-grpc_event completion_queue_pluck(grpc_completion_queue *queue, void *tag, gpr_timespec deadline,
-                                  void *reserved);
+grpc_event completion_queue_next(const struct core *core, grpc_completion_queue *queue,
+                                 gpr_timespec deadline, void *reserved);
+grpc_event completion_queue_pluck(const struct core *core, grpc_completion_queue *queue, void *tag,
+                                  gpr_timespec deadline, void *reserved);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/record_memory.h"
-#include "cores/functions.h"
 #include "loader/libc.h"
 #include "objects/registry.h"
 #include "objects/revival.h"
@@ -70,7 +69,8 @@ HOT static void note_output(struct outputs *outputs, const grpc_op *operation) {
     }
 }
 
-static void set_outputs(const struct outputs *outputs) {
+static void set_outputs(const struct pending *pending) {
+    const struct outputs *outputs = &pending->outputs;
     if (outputs->initial_metadata != NULL)
         outputs->initial_metadata->count = 0;
     if (outputs->message != NULL)
@@ -80,7 +80,8 @@ static void set_outputs(const struct outputs *outputs) {
     if (outputs->status != NULL)
         *outputs->status = GRPC_STATUS_CANCELLED;
     if (outputs->status_details != NULL)
-        *outputs->status_details = grpc.grpc_slice_from_copied_string(CANCELLED_BY_FORK);
+        *outputs->status_details =
+            object_core(&pending->object)->grpc.grpc_slice_from_copied_string(CANCELLED_BY_FORK);
     if (outputs->error_string != NULL)
         *outputs->error_string = NULL;
     if (outputs->cancelled != NULL)
@@ -101,10 +102,10 @@ HOT static bool finish(struct pending *pending, int *success) {
     bool carried = pending->carrier != NULL;
     if (carried) {
         *success = pending->success;
-        grpc.grpc_call_unref(pending->carrier);
+        object_core(&pending->object)->grpc.grpc_call_unref(pending->carrier);
     }
     if (pending->outputs.made != NULL && *success)
-        call_record(*pending->outputs.made, pending->queue_of_made);
+        call_record(object_core(&pending->object), *pending->outputs.made, pending->queue_of_made);
     object_unreference(&pending->object);
     return carried;
 }
@@ -124,9 +125,9 @@ static void run_functor(grpc_completion_queue_functor *functor, int success) {
         delivery_end();
 }
 
-HOT static struct pending *make(const grpc_completion_queue *queue, const grpc_call *call,
-                                const grpc_op *operations, size_t count, void *tag,
-                                grpc_cq_completion_type type) {
+HOT static struct pending *make(const struct core *core, const grpc_completion_queue *queue,
+                                const grpc_call *call, const grpc_op *operations, size_t count,
+                                void *tag, grpc_cq_completion_type type) {
     // Not calloc: glibc's takes the slow way past the thread's cache, once for each batch.
     bool called_back = type == GRPC_CQ_CALLBACK;
     struct pending *pending =
@@ -136,7 +137,7 @@ HOT static struct pending *make(const grpc_completion_queue *queue, const grpc_c
         return NULL;
     }
     *pending = (struct pending){.next = NULL};
-    object_initialise(&pending->object, &pending_operations, tag);
+    object_initialise(&pending->object, &pending_operations, core, tag);
     pending->object.scope = (uintptr_t)queue;
     pending->tag = tag;
     pending->call = call;
@@ -183,25 +184,27 @@ HOT static struct pending *begin(struct pending *pending, const grpc_completion_
     return NULL;
 }
 
-HOT struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
-                                  const grpc_call *call, const grpc_op *operations, size_t count,
-                                  void **tag) {
+HOT struct pending *pending_begin(const struct core *core, const grpc_completion_queue *queue,
+                                  grpc_cq_completion_type type, const grpc_call *call,
+                                  const grpc_op *operations, size_t count, void **tag) {
     if (type == COMPLETION_QUEUE_UNKNOWN)
         return NULL;
-    struct pending *pending = make(queue, call, operations, count, *tag, type);
+    struct pending *pending = make(core, queue, call, operations, count, *tag, type);
     return pending != NULL ? begin(pending, queue, type, tag) : NULL;
 }
 
-struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag) {
-    return pending_begin(queue, completion_queue_type(queue), NULL, NULL, 0, tag);
+struct pending *pending_begin_without_call(const struct core *core,
+                                           const grpc_completion_queue *queue, void **tag) {
+    return pending_begin(core, queue, completion_queue_type(queue), NULL, NULL, 0, tag);
 }
 
-struct pending *pending_begin_request(const grpc_completion_queue *queue, grpc_call **made,
-                                      const grpc_completion_queue *queue_of_call, void **tag) {
+struct pending *pending_begin_request(const struct core *core, const grpc_completion_queue *queue,
+                                      grpc_call **made, const grpc_completion_queue *queue_of_call,
+                                      void **tag) {
     grpc_cq_completion_type type = completion_queue_type(queue);
     if (type == COMPLETION_QUEUE_UNKNOWN)
         return NULL;
-    struct pending *pending = make(queue, NULL, NULL, 0, *tag, type);
+    struct pending *pending = make(core, queue, NULL, NULL, 0, *tag, type);
     if (pending == NULL)
         return NULL;
     pending->outputs.made = made;
@@ -293,7 +296,7 @@ grpc_event pending_fail(struct pending *pending) {
     };
     if (pending->outputs.made != NULL)
         server_say_not_serving(); // for whose calls it is
-    set_outputs(&pending->outputs);
+    set_outputs(pending);
     object_unreference(&pending->object);
     return event;
 }
@@ -302,12 +305,13 @@ grpc_event pending_fail(struct pending *pending) {
 // at once, is completed in the queue, and pending_complete puts the right success into its event.
 static bool carry(struct pending *pending, grpc_completion_queue *queue) {
     grpc_op operation = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    grpc_call *carrier = call_make_lame(object_translate(OBJECT_COMPLETION_QUEUE, queue));
+    const struct core *core = object_core(&pending->object);
+    grpc_call *carrier = call_make_lame(core, object_translate(OBJECT_COMPLETION_QUEUE, queue));
     void *tag;
     pending->carrier = carrier;
     if (carrier == NULL || !insert(pending, queue, completion_queue_type(queue), &tag))
         return false;
-    grpc_call_error error = grpc.grpc_call_start_batch(carrier, &operation, 1, tag, NULL);
+    grpc_call_error error = core->grpc.grpc_call_start_batch(carrier, &operation, 1, tag, NULL);
     if (error != GRPC_CALL_OK)
         registry_remove_object(&pending->object);
     return error == GRPC_CALL_OK;
@@ -330,25 +334,27 @@ static void start(struct pending *pending, grpc_completion_queue *queue) {
             object_unreference(&pending->object);
         return;
     }
-    set_outputs(&pending->outputs);
+    set_outputs(pending);
     if (carry(pending, queue))
         return;
     log_write(LOG_ERROR, "can't complete an operation of an inherited object, its tag is lost");
     if (pending->carrier != NULL)
-        grpc.grpc_call_unref(pending->carrier);
+        object_core(&pending->object)->grpc.grpc_call_unref(pending->carrier);
     object_unreference(&pending->object);
 }
 
-void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
-                          const grpc_op *operations, size_t count, void *tag) {
+void pending_start_failed(const struct core *core, grpc_completion_queue *queue,
+                          const grpc_call *call, const grpc_op *operations, size_t count,
+                          void *tag) {
     struct pending *pending =
-        make(queue, call, operations, count, tag, completion_queue_type(queue));
+        make(core, queue, call, operations, count, tag, completion_queue_type(queue));
     if (pending != NULL)
         start(pending, queue);
 }
 
-void pending_start_finished(grpc_completion_queue *queue, int success, void *tag) {
-    struct pending *pending = make(queue, NULL, NULL, 0, tag, completion_queue_type(queue));
+void pending_start_finished(const struct core *core, grpc_completion_queue *queue, int success,
+                            void *tag) {
+    struct pending *pending = make(core, queue, NULL, NULL, 0, tag, completion_queue_type(queue));
     if (pending == NULL)
         return;
     pending->success = success;

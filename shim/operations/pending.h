@@ -22,23 +22,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct core;
 struct pending;
 
 // Notes an operation on the program's queue of this type before it is started. `call` (the
 // program's; NULL for operations of channels) and `operations` say what it sets. `*tag` is the
 // program's and may be replaced by the one to hand to gRPC. Returns NULL where nothing is tracked:
 // a queue that is not known. Any thread.
-struct pending *pending_begin(const grpc_completion_queue *queue, grpc_cq_completion_type type,
-                              const grpc_call *call, const grpc_op *operations, size_t count,
-                              void **tag);
+struct pending *pending_begin(const struct core *core, const grpc_completion_queue *queue,
+                              grpc_cq_completion_type type, const grpc_call *call,
+                              const grpc_op *operations, size_t count, void **tag);
 
 // The same for an operation of a channel or a server, which sets nothing.
-struct pending *pending_begin_without_call(const grpc_completion_queue *queue, void **tag);
+struct pending *pending_begin_without_call(const struct core *core,
+                                           const grpc_completion_queue *queue, void **tag);
 
 // The same for an operation that makes a call, on `queue_of_call`: it is recorded when the tag
 // comes back as succeeded.
-struct pending *pending_begin_request(const grpc_completion_queue *queue, grpc_call **made,
-                                      const grpc_completion_queue *queue_of_call, void **tag);
+struct pending *pending_begin_request(const struct core *core, const grpc_completion_queue *queue,
+                                      grpc_call **made, const grpc_completion_queue *queue_of_call,
+                                      void **tag);
 
 // gRPC refused it: no tag will come. NULL is ignored.
 void pending_cancel(struct pending *pending);
@@ -54,11 +57,13 @@ void pending_inherit(void);
 
 // Fails an operation that the program starts on an inherited call, or the like: its outputs are set
 // and its tag comes back through the queue. Any thread of a child.
-void pending_start_failed(grpc_completion_queue *queue, const grpc_call *call,
-                          const grpc_op *operations, size_t count, void *tag);
+void pending_start_failed(const struct core *core, grpc_completion_queue *queue,
+                          const grpc_call *call, const grpc_op *operations, size_t count,
+                          void *tag);
 
 // The same for an operation of no call: its tag comes back with this success.
-void pending_start_finished(grpc_completion_queue *queue, int success, void *tag);
+void pending_start_finished(const struct core *core, grpc_completion_queue *queue, int success,
+                            void *tag);
 
 // Sets the outputs of an operation and frees it. Returns its event. Any thread of a child.
 grpc_event pending_fail(struct pending *pending);

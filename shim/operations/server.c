@@ -28,7 +28,7 @@ static struct server *find(const grpc_server *handle) {
     return (struct server *)registry_find(OBJECT_SERVER, handle, 0);
 }
 
-grpc_server *server_record(grpc_server *handle) {
+grpc_server *server_record(const struct core *core, grpc_server *handle) {
     if (handle == NULL)
         return NULL;
     struct server *server = record_allocate_zeroed(sizeof(*server));
@@ -36,7 +36,7 @@ grpc_server *server_record(grpc_server *handle) {
         RECORD_LOST("a server");
         return handle;
     }
-    object_initialise(&server->object, &operations, handle);
+    object_initialise(&server->object, &operations, core, handle);
     object_record(&server->object);
     counters_server_made();
     return handle;

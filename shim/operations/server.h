@@ -8,8 +8,10 @@
 
 #include <stdbool.h>
 
+struct core;
+
 // Records a server that the program just made. Returns the server. Any thread.
-grpc_server *server_record(grpc_server *server);
+grpc_server *server_record(const struct core *core, grpc_server *server);
 
 // Notes that calls of the server come by this queue of the program's. Any thread.
 void server_note_queue(const grpc_server *server, const grpc_completion_queue *queue);

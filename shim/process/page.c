@@ -16,6 +16,10 @@ void page_set_ready(void) {
     atomic_store(&atomic_load(&page_current)->ready, 1);
 }
 
+void page_set_only(void *core) {
+    atomic_store(&atomic_load(&page_current)->only, core);
+}
+
 // No error: nothing is known of this program that is not protected, and next to none makes children
 // by that system call.
 static void say_not_wiped(void) {
@@ -51,6 +55,8 @@ _Atomic uint32_t *page_runtime_ready(void) {
 // A write would give the child a page of its own.
 void page_clear_in_child(void) {
     struct page *page = atomic_load(&page_current);
+    if (atomic_load(&page->only) != NULL)
+        atomic_store(&page->only, NULL);
     if (atomic_load(&page->ready) != 0)
         atomic_store(&page->ready, 0);
     if (atomic_load(&page->runtime_ready) != 0)

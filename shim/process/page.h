@@ -12,12 +12,23 @@
 #include <stdint.h>
 
 struct page {
+    _Atomic(void *) only;           // NULL after a fork
     _Atomic uint32_t ready;         // 0 after a fork
     _Atomic uint32_t runtime_ready; // the same, for a language's runtime
 };
 
 // Not to be used directly: what the functions below read.
 extern _Atomic(struct page *) page_current;
+
+// The process's only core (cores/core.h), if the process may call it; NULL where something is left
+// to do first, or where it has several. Any thread; async-signal-safe.
+static inline void *page_only(void) {
+    struct page *page = atomic_load_explicit(&page_current, memory_order_relaxed);
+    return atomic_load_explicit(&page->only, memory_order_acquire);
+}
+
+// Sets that, or with NULL takes it back: a second core was found. Any thread.
+void page_set_only(void *core);
 
 // True if the process may call gRPC. Any thread; async-signal-safe.
 static inline bool page_is_ready(void) {

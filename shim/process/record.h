@@ -43,10 +43,11 @@ enum record_state { RECORD_STATES(RECORD_STATE_ENUMERATOR) RECORD_STATE_KINDS };
 
 #define RECORD_SYMBOL "grpcforkshim_record"
 #define RECORD_MAGIC "grpcforkshim"
-#define RECORD_LAYOUT 2
+#define RECORD_LAYOUT 3
 
-// By which way a gRPC is protected: as a library, or with the extension of Python that it is in.
-enum record_way { RECORD_LIBRARY, RECORD_EXTENSION, RECORD_WAYS };
+// The cores that are protected as libraries, by their index, and one that is with the extension of
+// Python that it is in.
+enum { RECORD_LIBRARIES = 8, RECORD_EXTENSION = RECORD_LIBRARIES, RECORD_IMAGES };
 
 struct record {
     char magic[16];
@@ -58,7 +59,7 @@ struct record {
     uint32_t descriptors_a_piece;
     // Where the images begin whose gRPC is protected; 0: none. A process may have more gRPCs, of
     // which these are told apart so. And whether one was met that can't be protected.
-    _Atomic uint64_t protected_images[RECORD_WAYS];
+    _Atomic uint64_t protected_images[RECORD_IMAGES];
     _Atomic uint32_t refused;
     // Servers that this process made and has, through the C API or C++; those that it has of
     // processes before it, and the pid of the one before it, if that had any.

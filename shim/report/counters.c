@@ -21,8 +21,8 @@ void counters_set_state(enum record_state state) {
     atomic_store_explicit(&process_record.state, state, memory_order_relaxed);
 }
 
-void counters_set_protected(enum record_way way, uintptr_t image) {
-    atomic_store_explicit(&process_record.protected_images[way], image, memory_order_relaxed);
+void counters_set_protected(unsigned place, uintptr_t image) {
+    atomic_store_explicit(&process_record.protected_images[place], image, memory_order_relaxed);
 }
 
 void counters_note_refused(void) {

@@ -32,9 +32,9 @@ uint64_t counters_get(enum counter counter);
 // What has become of gRPC in this process. Any thread.
 void counters_set_state(enum record_state state);
 
-// The gRPC in the image that begins there is protected in this way; 0: none is any more. Any
-// thread.
-void counters_set_protected(enum record_way way, uintptr_t image);
+// The gRPC in the image that begins there is protected; 0: none is any more. `place` is a core's
+// index, or RECORD_EXTENSION. Any thread.
+void counters_set_protected(unsigned place, uintptr_t image);
 
 // A gRPC was met that can't be protected. Any thread.
 void counters_note_refused(void);

@@ -111,6 +111,15 @@ nothing_changes() { # SUBJECT
     assert_line 'child exit 0'
 }
 
+@test "A child is forked after a plugin that used abseil's spinlocks was unloaded" {
+    local plugin
+    plugin=$(sample spinlock_plugin.so) || skip 'there is no abseil, so gRPC does not use it'
+    run bare 60 "$(sample unloading)" "$SERVER_ADDRESS" "$(sample client_plugin.so)" "$plugin"
+    assert_success
+    works_preloaded "$(sample unloading)" "$SERVER_ADDRESS" "$(sample client_plugin.so)" "$plugin"
+    assert_line 'child exit 0'
+}
+
 # --- linked at an address of its own ------------------------------------------------------------
 
 # As prelink did it, and as some build systems do: the image's header is not where it is loaded to.

@@ -75,6 +75,7 @@ python_pairs() { # INTERPRETER
     python_pair late-environment "$1" late_environment
     python_pair threads "$1" threads "$INSECURE" --forks 20
     python_pair two-grpcs "$1" two_grpcs "$INSECURE" unprotected "$(sample librpc_other_code.so)"
+    python_pair beside-library "$1" beside_library "$INSECURE" extension "$(sample core_plugin.so)"
     for what in before during after; do
         python_pair "phase-$what" "$1" fork_phases "$INSECURE" "$what"
     done
@@ -268,8 +269,8 @@ cpp_server_pairs() {
     cpp_client_pairs
     cpp_secure_pairs
     cpp_server_pairs
-    # What goes into the background; a library; what has another name.
-    pairs_of "$HARNESS_DIRECTORY/../samples/cpp" .cc daemonised server_daemon server_plugin late_environment
+    # What goes into the background; libraries; what has another name.
+    pairs_of "$HARNESS_DIRECTORY/../samples/cpp" .cc daemonised server_daemon server_plugin cpp_core_plugin late_environment
     # They begin sooner than Python does, and most hang.
     PAIRS_SECONDS=6
     by_pace "$DEBIAN_PYTHON"

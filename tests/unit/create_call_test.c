@@ -12,7 +12,7 @@ typedef void *real_function(void *channel, void *parent, uintptr_t mask, void *q
                             uintptr_t g, uintptr_t h);
 
 static char program_channel, program_parent, program_queue, program_call;
-static char real_channel, real_parent, real_queue, real_call;
+static char real_core, real_channel, real_parent, real_queue, real_call;
 static const void *caller_seen;
 static uintptr_t rest_seen[8];
 
@@ -38,9 +38,13 @@ void create_call_before(struct create_call_arguments *arguments, const void *cal
     arguments->channel = &real_channel;
     arguments->parent = (grpc_call *)&real_parent;
     arguments->queue = &real_queue;
+    arguments->real = (void *)(uintptr_t)real;
+    arguments->core = &real_core;
 }
 
-grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue) {
+grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue,
+                             const void *core) {
+    assert_ptr_equal(core, &real_core);
     assert_ptr_equal(call, &real_call);
     assert_ptr_equal(queue, &program_queue);
     return (grpc_call *)&program_call;
@@ -51,7 +55,6 @@ static void test_passes_all_arguments(void **state) {
     void *address = (void *)(uintptr_t)create_call_wrapper;
     real_function *wrapper;
     memcpy(&wrapper, &address, sizeof(wrapper));
-    create_call_real = (void *)(uintptr_t)real;
     for (uintptr_t round = 0; round < 3; round++) {
         memset(rest_seen, 0, sizeof(rest_seen));
         void *call = wrapper(&program_channel, &program_parent, 0xffff, &program_queue, round + 11,

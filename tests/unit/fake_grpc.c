@@ -1,6 +1,6 @@
 #include "fake_grpc.h"
 
-#include "cores/functions.h"
+#include "one_core.h"
 
 #include <string.h>
 
@@ -116,15 +116,15 @@ static grpc_call_error call_start_batch(grpc_call *call, const grpc_op *operatio
 }
 
 void fake_grpc_bind(void) {
-    grpc.grpc_slice_from_copied_string = slice_from_copied_string;
-    grpc.grpc_completion_queue_next = completion_queue_next;
-    grpc.grpc_completion_queue_pluck = completion_queue_pluck;
-    grpc.grpc_completion_queue_factory_lookup = factory_lookup;
-    grpc.grpc_completion_queue_create = completion_queue_create;
-    grpc.grpc_completion_queue_shutdown = completion_queue_shutdown;
-    grpc.grpc_lame_client_channel_create = lame_client_channel_create;
-    grpc.grpc_channel_destroy = channel_destroy;
-    grpc.grpc_channel_create_call = channel_create_call;
-    grpc.grpc_call_unref = call_unref;
-    grpc.grpc_call_start_batch = call_start_batch;
+    core->grpc.grpc_slice_from_copied_string = slice_from_copied_string;
+    core->grpc.grpc_completion_queue_next = completion_queue_next;
+    core->grpc.grpc_completion_queue_pluck = completion_queue_pluck;
+    core->grpc.grpc_completion_queue_factory_lookup = factory_lookup;
+    core->grpc.grpc_completion_queue_create = completion_queue_create;
+    core->grpc.grpc_completion_queue_shutdown = completion_queue_shutdown;
+    core->grpc.grpc_lame_client_channel_create = lame_client_channel_create;
+    core->grpc.grpc_channel_destroy = channel_destroy;
+    core->grpc.grpc_channel_create_call = channel_create_call;
+    core->grpc.grpc_call_unref = call_unref;
+    core->grpc.grpc_call_start_batch = call_start_batch;
 }

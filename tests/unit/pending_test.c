@@ -5,6 +5,7 @@
 #include "allocation.h"
 #include "child.h"
 #include "fake_grpc.h"
+#include "one_core.h"
 #include "testing.h"
 
 #include "base/generation.h"
@@ -36,7 +37,7 @@ static void record_queue(grpc_completion_queue *handle, grpc_cq_completion_type 
         .version = 1,
         .cq_completion_type = type,
     };
-    require(completion_queue_record(handle, &attributes) == handle);
+    require(completion_queue_record(core, handle, &attributes) == handle);
 }
 
 static void set_up(void) {
@@ -57,7 +58,7 @@ static struct pending *begin(grpc_completion_queue *on, const grpc_call *of, voi
                              void **changed) {
     const grpc_op operation = {.op = GRPC_OP_SEND_INITIAL_METADATA};
     *changed = with;
-    return pending_begin(on, completion_queue_type(on), of, &operation, 1, changed);
+    return pending_begin(core, on, completion_queue_type(on), of, &operation, 1, changed);
 }
 
 static grpc_event completed(void *with) {
@@ -76,14 +77,14 @@ static bool is_pending(grpc_completion_queue *on, const void *with) {
 }
 
 static void check_next(void *with, int success) {
-    grpc_event event = completion_queue_next(queue, never, NULL);
+    grpc_event event = completion_queue_next(core, queue, never, NULL);
     require(event.type == GRPC_OP_COMPLETE);
     require(event.tag == with);
     require(event.success == success);
 }
 
 static void check_no_next(void) {
-    require(completion_queue_next(queue, never, NULL).type == GRPC_QUEUE_TIMEOUT);
+    require(completion_queue_next(core, queue, never, NULL).type == GRPC_QUEUE_TIMEOUT);
 }
 
 static void complete_or_cancel(void) {
@@ -197,17 +198,17 @@ static void inherit_batches(void) {
     size_t count = make_operations(operations, &results);
     grpc_byte_buffer *message = (grpc_byte_buffer *)&addresses[9];
     const grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message = {&message}};
-    require(pending_begin(queue, completion_queue_type(queue), call, operations, count, &changed) !=
-            NULL);
+    require(pending_begin(core, queue, completion_queue_type(queue), call, operations, count,
+                          &changed) != NULL);
     changed = other_tag;
-    require(pending_begin(queue, completion_queue_type(queue), call, &receive, 1, &changed) !=
+    require(pending_begin(core, queue, completion_queue_type(queue), call, &receive, 1, &changed) !=
             NULL);
     become_child();
     completion_queue_reset_locks_in_child();
     pending_inherit();
     require(results.status == 77 && message != NULL); // until the program gets the tags
-    grpc_event events[2] = {completion_queue_next(queue, never, NULL),
-                            completion_queue_next(queue, never, NULL)};
+    grpc_event events[2] = {completion_queue_next(core, queue, never, NULL),
+                            completion_queue_next(core, queue, never, NULL)};
     for (size_t i = 0; i < 2; i++) {
         require(events[i].type == GRPC_OP_COMPLETE);
         require(events[i].tag == (events[1 - i].tag == tag ? other_tag : tag));
@@ -259,13 +260,13 @@ static void pluck_inherited(void) {
     completion_queue_reset_locks_in_child();
     pending_inherit();
     fake_grpc.events[fake_grpc.event_count++] = completed(third_tag);
-    grpc_event event = completion_queue_pluck(plucked_queue, other_tag, never, NULL);
+    grpc_event event = completion_queue_pluck(core, plucked_queue, other_tag, never, NULL);
     require(event.type == GRPC_OP_COMPLETE && event.tag == other_tag && !event.success);
-    event = completion_queue_pluck(plucked_queue, third_tag, never, NULL);
+    event = completion_queue_pluck(core, plucked_queue, third_tag, never, NULL);
     require(event.type == GRPC_OP_COMPLETE && event.tag == third_tag && event.success);
-    event = completion_queue_pluck(plucked_queue, tag, never, NULL);
+    event = completion_queue_pluck(core, plucked_queue, tag, never, NULL);
     require(event.type == GRPC_OP_COMPLETE && event.tag == tag && !event.success);
-    event = completion_queue_pluck(plucked_queue, tag, never, NULL);
+    event = completion_queue_pluck(core, plucked_queue, tag, never, NULL);
     require(event.type == GRPC_QUEUE_TIMEOUT);
 }
 
@@ -298,16 +299,16 @@ static void start_on_inherited_call(void) {
     grpc_op operations[5];
     size_t count = make_operations(operations, &results);
     become_child();
-    pending_start_failed(queue, call, operations, count, tag);
+    pending_start_failed(core, queue, call, operations, count, tag);
     require(fake_grpc.batches == 1 && fake_grpc.calls_made == 1);
     require(fake_grpc.channels_made == 1 && fake_grpc.channels_destroyed == 1);
     require(fake_grpc.queue_of_call != queue && fake_grpc.calls_released == 0);
     check_next(tag, 1);
     require(fake_grpc.calls_released == 1);
     check_failed(&results);
-    pending_start_failed(queue, call, operations, 1, other_tag);
+    pending_start_failed(core, queue, call, operations, 1, other_tag);
     check_next(other_tag, 0);
-    pending_start_finished(queue, 1, third_tag);
+    pending_start_finished(core, queue, 1, third_tag);
     check_next(third_tag, 1);
     require(fake_grpc.calls_released == 3);
     check_no_next();
@@ -319,7 +320,7 @@ static void start_on_a_queue_that_is_shut_down(void) {
     size_t count = make_operations(operations, &results);
     become_child();
     completion_queue_record_shutdown(queue);
-    pending_start_failed(queue, call, operations, count, tag);
+    pending_start_failed(core, queue, call, operations, count, tag);
     require(fake_grpc.batches == 0);
     check_next(tag, 1);
     check_failed(&results);
@@ -331,7 +332,7 @@ static void start_on_a_queue_that_is_gone(void) {
     grpc_op operations[5];
     size_t count = make_operations(operations, &results);
     become_child();
-    pending_start_failed(unknown_queue, call, operations, count, tag);
+    pending_start_failed(core, unknown_queue, call, operations, count, tag);
     require(fake_grpc.batches == 0 && fake_grpc.calls_made == 0);
     check_failed(&results);
 }
@@ -340,7 +341,7 @@ static void start_refused(void) {
     const grpc_op operation = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     become_child();
     fake_grpc.start_batch_returns = GRPC_CALL_ERROR;
-    pending_start_failed(queue, call, &operation, 1, tag);
+    pending_start_failed(core, queue, call, &operation, 1, tag);
     require(fake_grpc.calls_made == 1 && fake_grpc.calls_released == 1);
     require(!is_pending(queue, tag));
     check_no_next();
@@ -350,11 +351,11 @@ static void make_call(void) {
     void *changed;
     grpc_call *made = other_call;
     changed = tag;
-    require(pending_begin_request(queue, &made, plucked_queue, &changed) != NULL);
+    require(pending_begin_request(core, queue, &made, plucked_queue, &changed) != NULL);
     require(complete(queue, changed) == tag);
     require(registry_find(OBJECT_CALL, other_call, 0) != NULL);
     changed = tag;
-    require(pending_begin_request(queue, &made, plucked_queue, &changed) != NULL);
+    require(pending_begin_request(core, queue, &made, plucked_queue, &changed) != NULL);
     become_child();
     completion_queue_reset_locks_in_child();
     pending_inherit();
@@ -406,7 +407,7 @@ static void call_back_what_was_pending_at_fork(void) {
     ((grpc_completion_queue_functor *)changed)->functor_run(changed, 1);
     begin(callback_queue, call, &first, &changed);
     changed = &second;
-    pending_begin(callback_queue, GRPC_CQ_CALLBACK, call, &receive_status, 1, &changed);
+    pending_begin(core, callback_queue, GRPC_CQ_CALLBACK, call, &receive_status, 1, &changed);
     become_child();
     alarm(120);
     completion_queue_reset_locks_in_child();
@@ -423,7 +424,7 @@ static void call_back_on_a_queue_that_is_shut_down(void) {
     become_child();
     alarm(120);
     completion_queue_record_shutdown(callback_queue);
-    pending_start_failed(callback_queue, call, &operation, 1, &programs);
+    pending_start_failed(core, callback_queue, call, &operation, 1, &programs);
     sem_wait(&programs.called);
     require(programs.success == 0 && fake_grpc.batches == 0);
 }
@@ -434,10 +435,10 @@ static void *use_queue(void *context) {
     const grpc_op operation = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     (void)context;
     for (size_t i = 0; i < LEFT_IN_QUEUE; i++)
-        pending_start_failed(queue, call, &operation, 1, tag);
+        pending_start_failed(core, queue, call, &operation, 1, tag);
     for (;;) {
-        pending_start_failed(queue, call, &operation, 1, tag);
-        completion_queue_next(queue, never, NULL);
+        pending_start_failed(core, queue, call, &operation, 1, tag);
+        completion_queue_next(core, queue, never, NULL);
     }
     return NULL;
 }
@@ -458,8 +459,8 @@ static void fork_child_that_uses_a_queue(void) {
             become_child();
             completion_queue_reset_locks_in_child();
             pending_inherit();
-            pending_start_finished(queue, 1, other_tag);
-            while (completion_queue_next(queue, never, NULL).tag != other_tag) {
+            pending_start_finished(core, queue, 1, other_tag);
+            while (completion_queue_next(core, queue, never, NULL).tag != other_tag) {
             }
             _exit(0);
         }

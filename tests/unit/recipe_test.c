@@ -3,10 +3,10 @@
 // Each test runs in a child: it changes the generation, as if it were the child of the process that
 // made the objects.
 #include "child.h"
+#include "one_core.h"
 #include "testing.h"
 
 #include "base/generation.h"
-#include "cores/functions.h"
 #include "objects/recipe.h"
 #include "objects/revival.h"
 
@@ -50,13 +50,15 @@ static void *create(void) {
     return made;
 }
 
-static void *create_from_text(const char *text, uintptr_t word) {
+static void *create_from_text(const struct core *of, const char *text, uintptr_t word) {
+    require(of == core);
     void *made = make_object();
     note("text(%s,%d)=%d ", text != NULL ? text : "none", (int)word, number(made));
     return made;
 }
 
-static void *create_from_texts(const char *const texts[3]) {
+static void *create_from_texts(const struct core *of, const char *const texts[3]) {
+    require(of == core);
     void *made = make_object();
     note("texts(%s,%s,%s)=%d ", texts[0], texts[1] != NULL ? texts[1] : "none", texts[2],
          number(made));
@@ -68,20 +70,23 @@ struct block {
     void (*destroy)(void);
 };
 
-static void *create_from_block(const struct block *block) {
+static void *create_from_block(const struct core *of, const struct block *block) {
+    require(of == core);
     void *made = make_object();
     note("block(%d,%s)=%d ", (int)block->word, block->destroy != NULL ? "destroy" : "none",
          number(made));
     return made;
 }
 
-static void *create_from_object(const void *object) {
+static void *create_from_object(const struct core *of, const void *object) {
+    require(of == core);
     void *made = make_object();
     note("object(%d)=%d ", number(object), number(made));
     return made;
 }
 
-static void set(const void *object, const char *text) {
+static void set(const struct core *of, const void *object, const char *text) {
+    require(of == core);
     note("set(%d,%s) ", number(object), text);
 }
 
@@ -98,8 +103,8 @@ static void release_provider(grpc_tls_certificate_provider *provider) {
 #define RESULT OBJECT_CHANNEL_CREDENTIALS
 
 static void set_up(void) {
-    grpc.grpc_alts_credentials_options_destroy = release_options;
-    grpc.grpc_tls_certificate_provider_release = release_provider;
+    core->grpc.grpc_alts_credentials_options_destroy = release_options;
+    core->grpc.grpc_tls_certificate_provider_release = release_provider;
 }
 
 // What follows happens in a child of the process before.
@@ -115,11 +120,14 @@ static void copies_what_arguments_point_to(void *context) {
     const char *texts[] = {first, NULL, third};
     struct block block = {7, abort};
     (void)context;
-    void *of_text = recipe_make(true, RESULT, STEP(ADAPTER(create_from_text), TEXT(text), WORD(5)));
-    void *of_null = recipe_make(true, RESULT, STEP(ADAPTER(create_from_text), TEXT(NULL), WORD(6)));
-    void *of_texts = recipe_make(true, RESULT, STEP(ADAPTER(create_from_texts), TEXTS(texts, 3)));
+    void *of_text =
+        recipe_make(core, true, RESULT, STEP(ADAPTER(create_from_text), TEXT(text), WORD(5)));
+    void *of_null =
+        recipe_make(core, true, RESULT, STEP(ADAPTER(create_from_text), TEXT(NULL), WORD(6)));
+    void *of_texts =
+        recipe_make(core, true, RESULT, STEP(ADAPTER(create_from_texts), TEXTS(texts, 3)));
     void *of_block =
-        recipe_make(true, RESULT,
+        recipe_make(core, true, RESULT,
                     STEP(ADAPTER(create_from_block),
                          BLOCK(&block, sizeof(block), offsetof(struct block, destroy))));
     check_calls("text(text,5)=1 text(none,6)=2 texts(first,none,third)=3 block(7,destroy)=4 ");
@@ -139,12 +147,15 @@ static void copies_what_arguments_point_to(void *context) {
 
 static void repeats_changes_in_their_order(void *context) {
     (void)context;
-    void *options = recipe_make(true, OPTIONS, STEP(ADAPTER(create)));
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("b")));
+    void *options = recipe_make(core, true, OPTIONS, STEP(ADAPTER(create)));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("b")));
     check_calls("create=1 set(1,a) set(1,b) ");
     become_child();
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("c")));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("c")));
     check_calls("create=2 set(2,a) set(2,b) set(2,c) ");
     become_child();
     object_translate(OPTIONS, options);
@@ -153,9 +164,9 @@ static void repeats_changes_in_their_order(void *context) {
 
 static void leads_to_replacements_of_handles(void *context) {
     (void)context;
-    void *provider = recipe_make(true, PROVIDER, STEP(ADAPTER(create)));
-    void *result =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_object), OBJECT(PROVIDER, provider)));
+    void *provider = recipe_make(core, true, PROVIDER, STEP(ADAPTER(create)));
+    void *result = recipe_make(core, true, RESULT,
+                               STEP(ADAPTER(create_from_object), OBJECT(PROVIDER, provider)));
     check_calls("create=1 object(1)=2 ");
     become_child();
     object_translate(RESULT, result);
@@ -169,11 +180,13 @@ static void leads_to_replacements_of_handles(void *context) {
 
 static void does_not_see_later_changes_of_a_snapshot(void *context) {
     (void)context;
-    void *options = recipe_make(true, OPTIONS, STEP(ADAPTER(create)));
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
-    void *result =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_object), SNAPSHOT(OPTIONS, options)));
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("b")));
+    void *options = recipe_make(core, true, OPTIONS, STEP(ADAPTER(create)));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
+    void *result = recipe_make(core, true, RESULT,
+                               STEP(ADAPTER(create_from_object), SNAPSHOT(OPTIONS, options)));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("b")));
     become_child();
     object_translate(RESULT, result);
     check_calls("create=3 set(3,a) object(3)=4 release(3) ");
@@ -181,9 +194,9 @@ static void does_not_see_later_changes_of_a_snapshot(void *context) {
 
 static void makes_anew_what_was_consumed(void *context) {
     (void)context;
-    void *options = recipe_make(true, OPTIONS, STEP(ADAPTER(create)));
-    void *result =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_object), CONSUMED(OPTIONS, options)));
+    void *options = recipe_make(core, true, OPTIONS, STEP(ADAPTER(create)));
+    void *result = recipe_make(core, true, RESULT,
+                               STEP(ADAPTER(create_from_object), CONSUMED(OPTIONS, options)));
     become_child();
     object_translate(RESULT, result);
     check_calls("create=3 object(3)=4 ");
@@ -196,13 +209,14 @@ static void makes_anew_what_was_consumed(void *context) {
 static void uses_what_it_cannot_repeat_as_it_was_inherited(void *context) {
     char unknown;
     (void)context;
-    void *consuming =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_object), CONSUMED(OPTIONS, &unknown)));
-    void *using =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_object), OBJECT(OPTIONS, objects)));
+    void *consuming = recipe_make(core, true, RESULT,
+                                  STEP(ADAPTER(create_from_object), CONSUMED(OPTIONS, &unknown)));
+    void *using = recipe_make(core, true, RESULT,
+                              STEP(ADAPTER(create_from_object), OBJECT(OPTIONS, objects)));
     void *forgotten =
-        recipe_make(true, RESULT, STEP(ADAPTER(create_from_text), TEXT("a"), WORD(1)));
-    void *inside = recipe_make(false, RESULT, STEP(ADAPTER(create_from_text), TEXT("b"), WORD(2)));
+        recipe_make(core, true, RESULT, STEP(ADAPTER(create_from_text), TEXT("a"), WORD(1)));
+    void *inside =
+        recipe_make(core, false, RESULT, STEP(ADAPTER(create_from_text), TEXT("b"), WORD(2)));
     recipe_forget(RESULT, forgotten);
     become_child();
     require(object_translate(RESULT, consuming) == consuming);
@@ -215,16 +229,15 @@ static void uses_what_it_cannot_repeat_as_it_was_inherited(void *context) {
 
 static void counts_the_handles_of_a_singleton(void *context) {
     (void)context;
-    static void *(*const singleton)(void) = create;
-    void *first = recipe_make(true, RESULT, STEP(&singleton));
-    require(recipe_record(true, RESULT, first, STEP(&singleton)) == first);
+    void *first = recipe_make(core, true, RESULT, STEP(ADAPTER(create)));
+    require(recipe_record(core, true, RESULT, first, STEP(ADAPTER(create))) == first);
     require(object_release_handle(RESULT, first) == first);
     require(registry_find(RESULT, first, 0) != NULL);
     require(object_release_handle(RESULT, first) == first);
     require(registry_find(RESULT, first, 0) == NULL);
     // The same address from a function with arguments is a new object.
-    recipe_record(true, RESULT, first, STEP(ADAPTER(create_from_text), TEXT("a"), WORD(1)));
-    recipe_record(true, RESULT, first, STEP(ADAPTER(create_from_text), TEXT("b"), WORD(2)));
+    recipe_record(core, true, RESULT, first, STEP(ADAPTER(create_from_text), TEXT("a"), WORD(1)));
+    recipe_record(core, true, RESULT, first, STEP(ADAPTER(create_from_text), TEXT("b"), WORD(2)));
     become_child();
     object_translate(RESULT, first);
     check_calls("text(b,2)=2 ");
@@ -232,10 +245,11 @@ static void counts_the_handles_of_a_singleton(void *context) {
 
 static void copies_an_object_with_its_changes(void *context) {
     (void)context;
-    void *options = recipe_make(true, OPTIONS, STEP(ADAPTER(create)));
-    recipe_change(true, OPTIONS, options, STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
-    void *copy = recipe_record_copy(true, OPTIONS, make_object(), options);
-    recipe_change(true, OPTIONS, copy, STEP(ADAPTER(set), SELF(OPTIONS, copy), TEXT("b")));
+    void *options = recipe_make(core, true, OPTIONS, STEP(ADAPTER(create)));
+    recipe_change(core, true, OPTIONS, options,
+                  STEP(ADAPTER(set), SELF(OPTIONS, options), TEXT("a")));
+    void *copy = recipe_record_copy(core, true, OPTIONS, make_object(), options);
+    recipe_change(core, true, OPTIONS, copy, STEP(ADAPTER(set), SELF(OPTIONS, copy), TEXT("b")));
     become_child();
     object_translate(OPTIONS, copy);
     check_calls("create=3 set(3,a) set(3,b) ");

@@ -5,6 +5,7 @@
 // stale pointer dies of it or finds a broken seal.
 #include "allocation.h"
 #include "child.h"
+#include "one_core.h"
 #include "testing.h"
 
 #include "objects/registry.h"
@@ -62,7 +63,7 @@ static uint64_t seal_of(const struct object *object) {
 }
 
 static void insert(struct record *record, enum object_kind kind, size_t worker, size_t number) {
-    object_initialise(&record->object, operations_of(kind), handle_of(worker, number));
+    object_initialise(&record->object, operations_of(kind), core, handle_of(worker, number));
     record->object.scope = scope_of(worker, number);
     record->seal = seal_of(&record->object);
     if (!registry_insert(&record->object))

@@ -3,9 +3,11 @@
 //
 // Each test runs in a child, since a snapshot is taken once in a process.
 #include "child.h"
+#include "one_core.h"
 #include "snapshot_state.h"
 #include "testing.h"
 
+#include "cores/core_images.h"
 #include "cores/snapshot.h"
 #include "loader/image_list.h"
 
@@ -39,8 +41,8 @@ static struct image state_image(void) {
 
 static void take_of_state(void) {
     struct image image = state_image();
-    require(snapshot_add_image(&image));
-    require(snapshot_prepare() && snapshot_take());
+    require(core_images_add(core, &image));
+    require(snapshot_prepare(core) && snapshot_take(core));
 }
 
 static void change_all(void) {
@@ -55,12 +57,12 @@ static void rewind_once(void *context) {
     require(state_is_initial());
     change_all();
     require(!state_is_initial());
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(state_is_initial());
     require(program_data == 2 && program_zero == 1);
     change_all();
     require(!state_is_initial());
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(state_is_initial());
     require(state_process() == getpid());
 }
@@ -68,7 +70,7 @@ static void rewind_once(void *context) {
 static void rewind_in_child(void *context) {
     (void)context;
     require(!state_is_initial());
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(state_is_initial());
     require(state_process() == getpid());
 }
@@ -85,17 +87,17 @@ static void tell_what_is_covered(void *context) {
     int on_stack;
     void *on_heap = malloc(10);
     (void)context;
-    require(!snapshot_covers((const void *)state_image().start));
+    require(!core_images_cover((const void *)state_image().start));
     take_of_state();
     struct image image = state_image();
-    require(snapshot_covers((const void *)image.start));
-    require(snapshot_covers((const void *)(image.end - 1)));
-    require(!snapshot_covers((const void *)(image.start - 1)));
-    require(!snapshot_covers((const void *)image.end));
-    require(!snapshot_covers(&program_data) && !snapshot_rewinds(&program_data));
-    require(!snapshot_covers(&on_stack) && !snapshot_rewinds(&on_stack));
-    require(!snapshot_covers(on_heap) && !snapshot_rewinds(on_heap));
-    require(!snapshot_covers(NULL) && !snapshot_rewinds(NULL));
+    require(core_images_cover((const void *)image.start));
+    require(core_images_cover((const void *)(image.end - 1)));
+    require(!core_images_cover((const void *)(image.start - 1)));
+    require(!core_images_cover((const void *)image.end));
+    require(!core_images_cover(&program_data) && !snapshot_rewinds(&program_data));
+    require(!core_images_cover(&on_stack) && !snapshot_rewinds(&on_stack));
+    require(!core_images_cover(on_heap) && !snapshot_rewinds(on_heap));
+    require(!core_images_cover(NULL) && !snapshot_rewinds(NULL));
     // Code is covered and stays as it is.
     const void *code = dlsym(RTLD_DEFAULT, "state_change");
     require(code != NULL);
@@ -110,11 +112,11 @@ static void rewind_copies(void *context) {
     struct image image = state_image();
     require(!image_contains(&image, (uintptr_t)&state_copied));
     take_of_state();
-    require(!snapshot_covers(&state_copied));
+    require(!core_images_cover(&state_copied));
     require(snapshot_rewinds(&state_copied));
     require(snapshot_rewinds((const char *)(&state_copied + 1) - 1));
     state_copied = 99;
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(state_copied == 5);
 }
 
@@ -135,7 +137,7 @@ static void respect_what_is_pointed_to(void *context) {
     state_point_to(&program_data);
     take_of_state();
     program_data = 99;
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(program_data == 99);
     require(state_pointed_to() == &program_data);
 }
@@ -163,11 +165,11 @@ static void rewind_unique(void *context) {
     int *unique = address_of_unique(grpc_s);
     require(unique == address_of_unique(program_s));
     require(!image_contains(&image, (uintptr_t)unique));
-    require(snapshot_add_image(&image));
-    require(snapshot_prepare() && snapshot_take());
+    require(core_images_add(core, &image));
+    require(snapshot_prepare(core) && snapshot_take(core));
     require(snapshot_rewinds(unique) && !snapshot_rewinds(unique + 1));
     *unique = 99;
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(*unique == 5);
 }
 
@@ -191,7 +193,7 @@ static void keep_bound_functions(void *context) {
     const void *bound = *slot;
     require(bound != unbound);
     state_change();
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(*slot == bound);
     require(state_is_initial() && state_process() == getpid());
 }
@@ -200,29 +202,32 @@ static void take_of_several(void *context) {
     (void)context;
     int *first = dlsym(open_unique("unique_object_first"), "unique_object");
     struct image others[] = {image_of(open_unique("unique_object_first")), state_image()};
-    require(first != NULL && snapshot_add_image(&others[0]) && snapshot_add_image(&others[1]));
-    require(snapshot_prepare() && snapshot_take());
+    require(first != NULL && core_images_add(core, &others[0]) &&
+            core_images_add(core, &others[1]));
+    require(snapshot_prepare(core) && snapshot_take(core));
     ++*first;
     state_change();
-    snapshot_rewind();
+    snapshot_rewind(core);
     require(*first == 5 && state_is_initial());
 }
 
 static void add_too_many(void *context) {
     (void)context;
-    struct image image = state_image();
-    for (int i = 0; i < 8; i++)
-        require(snapshot_add_image(&image));
-    require(!snapshot_add_image(&image));
-    require(snapshot_prepare() && snapshot_take());
-    state_change();
-    snapshot_rewind();
-    require(state_is_initial());
+    struct image image = {.start = 0x1000, .end = 0x2000};
+    for (int i = 0; i < 24; i++) {
+        require(core_images_add(core, &image));
+        require(core_images_add(core, &image)); // once
+        image.start += 0x1000;
+        image.end += 0x1000;
+    }
+    require(!core_images_add(core, &image));
+    require(core_images_core_at((const void *)(image.start - 1)) == core);
+    require(core_images_core_at((const void *)image.start) == NULL);
 }
 
 static void take_nothing(void *context) {
     (void)context;
-    require(!snapshot_prepare());
+    require(!snapshot_prepare(core));
 }
 
 static void run(void (*test)(void *context)) {
@@ -244,7 +249,7 @@ TEST(touches_nothing_that_is_only_pointed_to, respect_what_is_pointed_to)
 TEST(rewinds_unique_variables_of_another_library, rewind_unique)
 TEST(keeps_functions_bound, keep_bound_functions)
 TEST(rewinds_several_images, take_of_several)
-TEST(refuses_a_ninth_image, add_too_many)
+TEST(refuses_an_image_too_many, add_too_many)
 TEST(does_not_take_nothing, take_nothing)
 
 int main(void) {
@@ -258,7 +263,7 @@ int main(void) {
         cmocka_unit_test(rewinds_unique_variables_of_another_library),
         cmocka_unit_test(keeps_functions_bound),
         cmocka_unit_test(rewinds_several_images),
-        cmocka_unit_test(refuses_a_ninth_image),
+        cmocka_unit_test(refuses_an_image_too_many),
         cmocka_unit_test(does_not_take_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #include "languages/cplusplus/alarm.h"
 
 #include "base/compiler.h"
-#include "cores/functions.h"
+#include "cores/scope.h"
 #include "cores/state.h"
 #include "languages/cplusplus/task.h"
 #include "languages/cplusplus/timer.h"
@@ -10,12 +10,6 @@
 #include "operations/pending.h"
 
 static const struct object_operations operations;
-
-static bool (*real_begin)(void *queue, void *tag);
-static void (*real_end)(void *queue, void *tag, uintptr_t error, void *done, void *argument,
-                        void *storage, uintptr_t internal);
-static void (*real_reference)(void *queue, uintptr_t, uintptr_t, uintptr_t);
-static void (*real_unreference)(void *queue, uintptr_t, uintptr_t, uintptr_t);
 
 // What this thread began and has not given to a timer or task yet.
 struct operation {
@@ -43,20 +37,20 @@ static void *real_queue(const void *queue) {
 }
 
 // From now on the tag has to come back.
-static void note_pending(void *tag) {
-    if (begun.tag == NULL || begun.tag != tag || !grpc_is_protected())
+static void note_pending(const struct core *core, void *tag) {
+    if (begun.tag == NULL || begun.tag != tag || !core_is_protected(core))
         return;
-    pending_begin_without_call(begun.queue, &tag);
+    pending_begin_without_call(core, begun.queue, &tag);
     begun.tag = NULL;
 }
 
 // What is given to a timer or task is noted together with that; where these are not known, at once.
 static bool begin_operation(void *queue, void *tag) {
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     begun = (struct operation){queue, tag};
-    if (!cplusplus_timers_are_known() && !cplusplus_task_comes())
-        note_pending(tag);
-    return real_begin(real_queue(queue), tag);
+    if (!cplusplus_timers_are_known(core) && !cplusplus_task_comes())
+        note_pending(core, tag);
+    return cplusplus_functions_of(core)->begin_operation(real_queue(queue), tag);
 }
 
 static void drop_record(struct alarm *alarm) {
@@ -66,40 +60,42 @@ static void drop_record(struct alarm *alarm) {
 
 static void end_operation(void *queue, void *tag, uintptr_t error, void *done, void *argument,
                           void *storage, uintptr_t internal) {
+    struct core *core = ending ? core_of(CALLER) : grpc_enter(CALLER);
     if (ending)
         return;
-    grpc_enter(CALLER);
-    note_pending(tag);
+    note_pending(core, tag);
     // From here on the program may take the tag and destroy the alarm: a child must not find it.
     // That the tag has to come back is noted.
     if (fired != NULL && fired->argument == tag)
         drop_record(fired);
     ended_on = (struct translated){queue, real_queue(queue)};
-    real_end(ended_on.real, tag, error, done, argument, storage, internal);
+    cplusplus_functions_of(core)->end_operation(ended_on.real, tag, error, done, argument, storage,
+                                                internal);
 }
 
 // Up to three parameters more in debug builds.
 static void reference_queue(void *queue, uintptr_t b, uintptr_t c, uintptr_t d) {
-    grpc_enter(CALLER);
-    real_reference(real_queue(queue), b, c, d);
+    struct core *core = grpc_enter(CALLER);
+    cplusplus_functions_of(core)->reference_queue(real_queue(queue), b, c, d);
 }
 
 static void unreference_queue(void *queue, uintptr_t b, uintptr_t c, uintptr_t d) {
+    struct core *core = ending ? core_of(CALLER) : grpc_enter(CALLER);
     if (ending)
         return;
-    grpc_enter(CALLER);
-    real_unreference(ended_on.handle == queue ? ended_on.real : real_queue(queue), b, c, d);
+    cplusplus_functions_of(core)->unreference_queue(
+        ended_on.handle == queue ? ended_on.real : real_queue(queue), b, c, d);
 }
 
-void alarm_starts(struct alarm *alarm, void *handle, void *argument,
+void alarm_starts(const struct core *core, struct alarm *alarm, void *handle, void *argument,
                   void (*end)(struct alarm *alarm)) {
-    object_initialise(&alarm->object, &operations, handle);
+    object_initialise(&alarm->object, &operations, core, handle);
     atomic_store(&alarm->object.references, 2);
     alarm->argument = argument;
     alarm->has_tag = begun.tag != NULL && begun.tag == argument;
     alarm->end = end;
     object_record(&alarm->object);
-    note_pending(argument);
+    note_pending(core, argument);
     HANDED_ON(alarm);
 }
 
@@ -134,24 +130,32 @@ void alarm_end(struct alarm *alarm) {
     object_unreference(&alarm->object); // the core's, which does not call it any more
 }
 
+// The inherited alarms of one core.
+struct collection {
+    const struct core *core;
+    struct alarm *first;
+};
+
 // Keeps the reference.
 static void collect(struct object *object, void *context) {
-    struct alarm **list = context;
-    if (!object_is_inherited(object)) {
+    struct collection *collection = context;
+    if (!object_is_inherited(object) || object_core(object) != collection->core) {
         object_unreference(object);
         return;
     }
-    ((struct alarm *)object)->next = *list;
-    *list = (struct alarm *)object;
+    struct alarm *alarm = (struct alarm *)object;
+    alarm->next = collection->first;
+    collection->first = alarm;
 }
 
-void cplusplus_end_alarms(void) {
-    struct alarm *alarm = NULL;
-    registry_visit(OBJECT_ALARM, collect, &alarm);
+static void end_alarms(const struct core *core) {
+    struct collection collection = {core, NULL};
+    registry_visit(OBJECT_ALARM, collect, &collection);
+    struct alarm *alarm = collection.first;
     // The program may have destroyed everything that kept gRPC initialised, these alarms as well.
-    bool alone = alarm != NULL && initialisations_count() == 0;
+    bool alone = alarm != NULL && core_initialisations(core) == 0;
     if (alone)
-        grpc.grpc_init();
+        core->grpc.grpc_init();
     while (alarm != NULL) {
         struct alarm *next = alarm->next;
         alarm_end(alarm);
@@ -159,22 +163,29 @@ void cplusplus_end_alarms(void) {
         alarm = next;
     }
     if (alone)
-        grpc.grpc_shutdown();
+        core->grpc.grpc_shutdown();
+}
+
+void cplusplus_end_alarms(void) {
+    FOR_EACH_CORE(core) {
+        if (core_is_protected(core))
+            end_alarms(core);
+    }
 }
 
 static const struct binding bindings[] = {
     {.function = "grpc_cq_begin_op",
      .wrapper = BINDING_ADDRESS(begin_operation),
-     .real = (void **)&real_begin},
+     .real = BINDING_REAL(begin_operation)},
     {.function = "grpc_cq_end_op",
      .wrapper = BINDING_ADDRESS(end_operation),
-     .real = (void **)&real_end},
+     .real = BINDING_REAL(end_operation)},
     {.function = "grpc_cq_internal_ref",
      .wrapper = BINDING_ADDRESS(reference_queue),
-     .real = (void **)&real_reference},
+     .real = BINDING_REAL(reference_queue)},
     {.function = "grpc_cq_internal_unref",
      .wrapper = BINDING_ADDRESS(unreference_queue),
-     .real = (void **)&real_unreference},
+     .real = BINDING_REAL(unreference_queue)},
 };
 
 const struct binding_table cplusplus_alarm_bindings = {bindings, ARRAY_LENGTH(bindings)};

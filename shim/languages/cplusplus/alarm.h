@@ -38,9 +38,9 @@ struct alarm {
     struct alarm *next;
 };
 
-// Records an alarm that is about to run, for `argument`; from now on its tag has to come back. Any
-// thread, that which sets the alarm.
-void alarm_starts(struct alarm *alarm, void *handle, void *argument,
+// Records an alarm of the core's that is about to run, for `argument`; from now on its tag has to
+// come back. Any thread, that which sets the alarm.
+void alarm_starts(const struct core *core, struct alarm *alarm, void *handle, void *argument,
                   void (*end)(struct alarm *alarm));
 
 // The core calls what belongs to the alarm, and has called it. Any thread.

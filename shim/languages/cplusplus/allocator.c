@@ -4,11 +4,10 @@
 #include "base/generation.h"
 #include "base/log.h"
 #include "base/record_memory.h"
+#include "cores/scope.h"
+#include "languages/cplusplus/functions.h"
 #include "objects/revival.h"
 #include "operations/completion_queue.h"
-
-void *cplusplus_real_set_registered_allocator;
-void *cplusplus_real_set_batch_allocator;
 
 // src/core/lib/surface/server.h, later src/core/server/server.h. They have had the queue as long as
 // the shared queue has been one that is polled (1.37); before that it was a callback queue.
@@ -76,21 +75,17 @@ static bool translates(const grpc_completion_queue *queue, struct standard_funct
 
 void cplusplus_set_registered_allocator(void *server, grpc_completion_queue *queue, void *method,
                                         struct standard_function *allocator) {
-    void (*set)(void *, grpc_completion_queue *, void *, struct standard_function *) =
-        (void (*)(void *, grpc_completion_queue *, void *, struct standard_function *))(
-            uintptr_t)cplusplus_real_set_registered_allocator;
+    const struct cplusplus_functions *real = cplusplus_functions_of(core_of(CALLER));
     struct standard_function own;
     bool other =
         translates(queue, allocator, (void *)(uintptr_t)allocate_registered_translated, &own);
-    set(server, real_queue(queue), method, other ? &own : allocator);
+    real->set_registered_allocator(server, real_queue(queue), method, other ? &own : allocator);
 }
 
 void cplusplus_set_batch_allocator(void *server, grpc_completion_queue *queue,
                                    struct standard_function *allocator) {
-    void (*set)(void *, grpc_completion_queue *, struct standard_function *) =
-        (void (*)(void *, grpc_completion_queue *, struct standard_function *))(
-            uintptr_t)cplusplus_real_set_batch_allocator;
+    const struct cplusplus_functions *real = cplusplus_functions_of(core_of(CALLER));
     struct standard_function own;
     bool other = translates(queue, allocator, (void *)(uintptr_t)allocate_batch_translated, &own);
-    set(server, real_queue(queue), other ? &own : allocator);
+    real->set_batch_allocator(server, real_queue(queue), other ? &own : allocator);
 }

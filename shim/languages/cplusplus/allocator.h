@@ -13,9 +13,7 @@
 // std::function<RegisteredCallAllocation()> or <BatchCallAllocation()>, passed by address.
 void cplusplus_set_registered_allocator(void *server, grpc_completion_queue *queue, void *method,
                                         struct standard_function *allocator);
-extern void *cplusplus_real_set_registered_allocator;
 void cplusplus_set_batch_allocator(void *server, grpc_completion_queue *queue,
                                    struct standard_function *allocator);
-extern void *cplusplus_real_set_batch_allocator;
 
 #endif

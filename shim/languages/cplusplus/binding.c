@@ -1,7 +1,9 @@
 #include "languages/cplusplus/binding.h"
 
 #include "base/log.h"
-#include "cores/snapshot.h"
+#include "cores/core_images.h"
+#include "cores/scope.h"
+#include "cores/thunk.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
 
@@ -84,15 +86,21 @@ static bool matches(const struct binding *binding, const struct name *name) {
            image_name_begins(name->mangled, binding->mangled);
 }
 
-static void bind(const struct binding *binding, const struct image *image,
-                 const struct import *import) {
+static void bind_slot(const struct binding *binding, const struct image *image,
+                      const struct import *import) {
     struct image definer;
-    if (*import->slot == binding->wrapper || !image_defining(import->name, &definer))
+    struct core *core = scope_of_image(image);
+    void *wrapper = cores_count() > 1 ? thunk_to(core, binding->wrapper) : binding->wrapper;
+    if (*import->slot == wrapper || !cplusplus_defining(core, import->name, &definer))
+        return;
+    struct cplusplus_functions *functions = cplusplus_functions_make(core);
+    if (functions == NULL)
         return;
     // Not what the slot holds: before its first call that is the way to the loader, which would put
     // the real address into the slot.
-    *binding->real = image_symbol(&definer, import->name);
-    if (image_patch_slot(image, import->slot, binding->wrapper))
+    void *real = image_symbol(&definer, import->name);
+    memcpy((char *)functions + binding->real, &real, sizeof(real));
+    if (image_patch_slot(image, import->slot, wrapper))
         log_write(LOG_DEBUG, "bound %s of %s", import->name, image->path);
 }
 
@@ -100,7 +108,7 @@ static void bind_of_table(const struct binding_table *table, const struct image 
                           const struct import *import, const struct name *name) {
     for (size_t i = 0; i < table->count; i++) {
         if (matches(&table->bindings[i], name))
-            bind(&table->bindings[i], image, import);
+            bind_slot(&table->bindings[i], image, import);
     }
 }
 
@@ -114,7 +122,7 @@ static void bind_import(const struct image *image, const struct import *import, 
 }
 
 static bool bind_in(const struct image *image, void *context) {
-    if (!snapshot_covers((const void *)image->start))
+    if (!core_images_cover((const void *)image->start))
         image_visit_imports(image, bind_import, context);
     return false;
 }

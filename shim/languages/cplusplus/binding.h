@@ -6,6 +6,8 @@
 #ifndef GRPCFORKSHIM_LANGUAGES_CPLUSPLUS_BINDING_H
 #define GRPCFORKSHIM_LANGUAGES_CPLUSPLUS_BINDING_H
 
+#include "languages/cplusplus/functions.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +17,15 @@ struct binding {
     const char *function;
     const char *mangled;
     void *wrapper;
-    void **real; // set to the real function before the wrapper is bound
+    // The member of struct cplusplus_functions, by its offset, that is set to the real function
+    // before the wrapper is bound.
+    size_t real;
 };
 
 // For a wrapper: ISO C has no conversion from function to object pointers; POSIX has.
 #define BINDING_ADDRESS(function) ((void *)(uintptr_t)(function))
+
+#define BINDING_REAL(member) offsetof(struct cplusplus_functions, member)
 
 struct binding_table {
     const struct binding *bindings;

@@ -9,33 +9,30 @@
 #include "objects/revival.h"
 #include "operations/server.h"
 
-static grpc_channel *(*real_create)(grpc_server *server, grpc_channel_args *arguments,
-                                    void *reserved);
-static uintptr_t (*real_set_crl_provider)(void *options, void *provider);
-
 // grpc_inproc_channel_create: grpc::Server::InProcessChannel.
 static grpc_channel *create_in_process(grpc_server *server, const grpc_channel_args *arguments,
                                        void *reserved) {
     grpc_channel *channel;
-    grpc_enter(CALLER);
+    struct core *core = grpc_enter(CALLER);
     if (server_is_inherited(server)) {
-        channel = channel_make_parted();
+        channel = channel_make_parted(core);
     } else {
         grpc_channel_args *real = channel_arguments_begin_use(arguments);
-        channel = real_create(server, real, reserved);
+        channel = cplusplus_functions_of(core)->create_in_process(server, real, reserved);
         channel_arguments_end_use(real, arguments);
     }
-    if (!grpc_records(CALLER))
+    if (!core_records(core, CALLER))
         return channel;
     return channel_record(
-        channel, &(struct channel_recipe){.constructor = CHANNEL_IN_PROCESS, .target = "inproc"});
+        core, channel,
+        &(struct channel_recipe){.constructor = CHANNEL_IN_PROCESS, .target = "inproc"});
 }
 
 // What it is given is an object of C++, which can't be copied here.
 static uintptr_t set_crl_provider(void *options, void *provider) {
-    grpc_enter(CALLER);
-    uintptr_t result =
-        real_set_crl_provider(object_translate(OBJECT_TLS_OPTIONS, options), provider);
+    struct core *core = grpc_enter(CALLER);
+    uintptr_t result = cplusplus_functions_of(core)->set_crl_provider(
+        object_translate(OBJECT_TLS_OPTIONS, options), provider);
     recipe_forget(OBJECT_TLS_OPTIONS, options);
     return result;
 }
@@ -43,10 +40,10 @@ static uintptr_t set_crl_provider(void *options, void *provider) {
 static const struct binding bindings[] = {
     {.function = "grpc_inproc_channel_create",
      .wrapper = BINDING_ADDRESS(create_in_process),
-     .real = (void **)&real_create},
+     .real = BINDING_REAL(create_in_process)},
     {.function = "grpc_tls_credentials_options_set_crl_provider",
      .wrapper = BINDING_ADDRESS(set_crl_provider),
-     .real = (void **)&real_set_crl_provider},
+     .real = BINDING_REAL(set_crl_provider)},
 };
 
 const struct binding_table cplusplus_channel_bindings = {bindings, ARRAY_LENGTH(bindings)};

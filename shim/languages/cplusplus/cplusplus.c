@@ -3,13 +3,14 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/record_memory.h"
-#include "cores/functions.h"
+#include "cores/scope.h"
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
 #include "languages/cplusplus/allocator.h"
 #include "languages/cplusplus/channel.h"
 #include "languages/cplusplus/create_call.h"
 #include "languages/cplusplus/engine.h"
+#include "languages/cplusplus/functions.h"
 #include "languages/cplusplus/server.h"
 #include "languages/cplusplus/standard_function.h"
 #include "languages/cplusplus/task.h"
@@ -30,15 +31,18 @@
 
 #if GRPCFORKSHIM_HAS_CREATE_CALL
 void create_call_before(struct create_call_arguments *arguments, const void *caller) {
-    grpc_enter(caller);
+    const struct core *core = grpc_enter(caller);
+    arguments->real = cplusplus_functions_of(core)->create_call;
+    arguments->core = core;
     arguments->queue_handle = arguments->queue;
     arguments->channel = object_translate(OBJECT_CHANNEL, arguments->channel);
     arguments->parent = call_as_parent(arguments->parent);
     arguments->queue = object_translate(OBJECT_COMPLETION_QUEUE, arguments->queue);
 }
 
-grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue) {
-    return grpc_is_protected() ? call_record(call, queue) : call;
+grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue, const void *of) {
+    const struct core *core = of;
+    return core_is_protected(core) ? call_record(core, call, queue) : call;
 }
 
 #endif
@@ -77,23 +81,43 @@ failed:
 // The virtual table: offset, type, destructors, Add.
 #define VIRTUAL_TABLE_WORDS 8
 
-// Where the pools' Add is found, and in which image; known before a fork, for the child must not
-// ask the loader, whose lock may be held by a thread that the child does not have.
-static struct image *pool_image;
-static void **_Atomic pool_add;
+// Where a pool's Add is found, and in which image; known before a fork, for the child must not ask
+// the loader, whose lock may be held by a thread that the child does not have. Only ever added to.
+struct pool {
+    struct pool *next;
+    struct image image;
+    void **add;
+};
+static _Atomic(struct pool *) pools;
+
+static bool is_known(void *const *slot) {
+    const struct pool *pool = atomic_load(&pools);
+    while (pool != NULL && pool->add != slot)
+        pool = pool->next;
+    return pool != NULL;
+}
+
+static void add_pool(const struct image *image, void **slot) {
+    if (is_known(slot))
+        return;
+    struct pool *pool = record_allocate(sizeof(*pool));
+    if (pool == NULL) {
+        RECORD_LOST("a thread pool of libgrpc++'s");
+        return;
+    }
+    *pool = (struct pool){atomic_load(&pools), *image, slot};
+    atomic_store(&pools, pool);
+}
 
 static bool find_pool(const struct image *image, void *context) {
     (void)context;
     void **table = image_symbol(image, "_ZTVN4grpc17DynamicThreadPoolE");
-    void *add = image_symbol(image, "_ZN4grpc17DynamicThreadPool3AddERKSt8functionIFvvEE");
-    for (size_t i = 2; table != NULL && add != NULL && i < VIRTUAL_TABLE_WORDS; i++) {
-        if (table[i] == add) {
-            pool_image = image_copy(image);
-            atomic_store(&pool_add, pool_image != NULL ? &table[i] : NULL);
-            if (pool_image == NULL)
-                RECORD_LOST("a thread pool of libgrpc++'s");
-            return true;
-        }
+    void *add = table != NULL
+                    ? image_symbol(image, "_ZN4grpc17DynamicThreadPool3AddERKSt8functionIFvvEE")
+                    : NULL;
+    for (size_t i = 2; add != NULL && i < VIRTUAL_TABLE_WORDS; i++) {
+        if (table[i] == add)
+            add_pool(image, &table[i]);
     }
     return false;
 }
@@ -102,15 +126,14 @@ static bool find_pool(const struct image *image, void *context) {
 // grpc_call_run_in_event_engine run a reaction where those of the call run. An inherited call's
 // have no place any more; its replacement's do. The reaction is an absl::AnyInvocable, passed by
 // address.
-typedef void run_reaction(const grpc_call *call, void *reaction);
-static run_reaction *run_for_queue, *run_in_event_engine;
-
-static void run_for_queue_translated(const grpc_call *call, void *reaction) {
-    run_for_queue(object_translate(OBJECT_CALL, call), reaction);
+static void run_for_queue(const grpc_call *call, void *reaction) {
+    const struct cplusplus_functions *real = cplusplus_functions_of(core_of(CALLER));
+    real->run_for_queue(object_translate(OBJECT_CALL, call), reaction);
 }
 
-static void run_in_event_engine_translated(const grpc_call *call, void *reaction) {
-    run_in_event_engine(object_translate(OBJECT_CALL, call), reaction);
+static void run_in_event_engine(const grpc_call *call, void *reaction) {
+    const struct cplusplus_functions *real = cplusplus_functions_of(core_of(CALLER));
+    real->run_in_event_engine(object_translate(OBJECT_CALL, call), reaction);
 }
 
 static const struct binding bindings[] = {
@@ -120,26 +143,26 @@ static const struct binding bindings[] = {
     // grpc_channel_create_call to begin with.
     {.function = "grpc_channel_create_call",
      .wrapper = BINDING_ADDRESS(create_call_wrapper),
-     .real = &create_call_real},
+     .real = BINDING_REAL(create_call)},
 #endif
     {.function = "grpc_call_run_cq_cb",
-     .wrapper = BINDING_ADDRESS(run_for_queue_translated),
-     .real = (void **)&run_for_queue},
+     .wrapper = BINDING_ADDRESS(run_for_queue),
+     .real = BINDING_REAL(run_for_queue)},
     {.function = "grpc_call_run_in_event_engine",
-     .wrapper = BINDING_ADDRESS(run_in_event_engine_translated),
-     .real = (void **)&run_in_event_engine},
+     .wrapper = BINDING_ADDRESS(run_in_event_engine),
+     .real = BINDING_REAL(run_in_event_engine)},
     {.mangled = "_ZN9grpc_core6Server28SetRegisteredMethodAllocatorEP21grpc_completion_queue",
      .wrapper = BINDING_ADDRESS(cplusplus_set_registered_allocator),
-     .real = &cplusplus_real_set_registered_allocator},
+     .real = BINDING_REAL(set_registered_allocator)},
     {.mangled = "_ZN9grpc_core6Server23SetBatchMethodAllocatorEP21grpc_completion_queue",
      .wrapper = BINDING_ADDRESS(cplusplus_set_batch_allocator),
-     .real = &cplusplus_real_set_batch_allocator},
+     .real = BINDING_REAL(set_batch_allocator)},
     {.mangled = "_ZN9grpc_core6ThreadC1EPKcPFvPvES3_PbRKNS0_7OptionsE",
      .wrapper = BINDING_ADDRESS(cplusplus_construct_thread),
-     .real = &cplusplus_real_construct_thread},
+     .real = BINDING_REAL(construct_thread)},
     {.mangled = "_ZN4grpc15CompletionQueue28ReleaseCallbackAlternativeCQE",
      .wrapper = BINDING_ADDRESS(cplusplus_release_callback_queue),
-     .real = &cplusplus_real_release_callback_queue},
+     .real = BINDING_REAL(release_callback_queue)},
 };
 
 static const struct binding_table own_bindings = {bindings, ARRAY_LENGTH(bindings)};
@@ -164,8 +187,7 @@ static void bind_all(void) {
         cplusplus_find_timer_errors();
         cplusplus_bind_tasks();
         cplusplus_bind_server();
-        if (atomic_load(&pool_add) == NULL)
-            image_visit(find_pool, NULL);
+        image_visit(find_pool, NULL);
     }
     lock_release(&bind_lock);
 }
@@ -190,9 +212,10 @@ static void forked(void) {
 
 static void revive(void) {
     cplusplus_end_alarms();
-    void **slot = atomic_load(&pool_add);
-    if (slot != NULL)
-        image_patch_slot(pool_image, slot, (void *)(uintptr_t)add_task);
+    for (const struct pool *pool = atomic_load(&pools); pool != NULL; pool = pool->next) {
+        if (image_is_loaded(&pool->image))
+            image_patch_slot(&pool->image, pool->add, (void *)(uintptr_t)add_task);
+    }
 }
 
 void cplusplus_start(void) {

@@ -30,17 +30,18 @@ struct create_call_arguments {
     void *queue;
     uintptr_t rest[CREATE_CALL_REST];
     void *queue_handle; // the program's, kept for create_call_after
+    void *real;         // the real function
+    const void *core;   // whose that is, kept for create_call_after
     uintptr_t padding;
 };
 
-// What is bound in place of the real function, and that.
+// What is bound in place of the real function.
 void create_call_wrapper(void);
-extern void *create_call_real;
 
-// Called by the wrapper, in the thread that creates the call: before, to translate, and after, with
-// what the real function returned; its result is what the program gets.
+// Called by the wrapper, in the thread that creates the call: before, to translate and to say which
+// the real function is, and after, with what that returned; its result is what the program gets.
 void create_call_before(struct create_call_arguments *arguments, const void *caller);
-grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue);
+grpc_call *create_call_after(grpc_call *call, const grpc_completion_queue *queue, const void *core);
 #endif
 
 #endif

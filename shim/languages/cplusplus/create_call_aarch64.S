@@ -2,19 +2,10 @@
 // In a circle with cplusplus.c: see create_call.h.
 
 #define STACK_BYTES 256 // of arguments on the stack: more than any version has; a multiple of 16
-#define FRAME_BYTES 96  // frame record, struct create_call_arguments
+#define FRAME_BYTES 112 // frame record, struct create_call_arguments
 
-        .hidden create_call_real
         .hidden create_call_before
         .hidden create_call_after
-
-        .bss
-        .globl  create_call_real
-        .balign 8
-        .type   create_call_real, %object
-        .size   create_call_real, 8
-create_call_real:
-        .zero   8
 
         .text
         .globl  create_call_wrapper
@@ -51,10 +42,10 @@ create_call_wrapper:
         ldp     x2, x3, [x29, #32]
         ldp     x4, x5, [x29, #48]
         ldp     x6, x7, [x29, #64]
-        adrp    x16, create_call_real
-        ldr     x16, [x16, :lo12:create_call_real]
+        ldr     x16, [x29, #88]
         blr     x16
         ldr     x1, [x29, #80]
+        ldr     x2, [x29, #96]
         bl      create_call_after
         mov     sp, x29
         .cfi_def_cfa_register sp

@@ -3,17 +3,8 @@
 
 #define STACK_BYTES 256 // of arguments on the stack: more than any version has; a multiple of 16
 
-        .hidden create_call_real
         .hidden create_call_before
         .hidden create_call_after
-
-        .bss
-        .globl  create_call_real
-        .balign 8
-        .type   create_call_real, @object
-        .size   create_call_real, 8
-create_call_real:
-        .zero   8
 
         .text
         .globl  create_call_wrapper
@@ -27,15 +18,15 @@ create_call_wrapper:
         .cfi_offset %rbp, -16
         movq    %rsp, %rbp
         .cfi_def_cfa_register %rbp
-        // struct create_call_arguments at -64(%rbp)
-        subq    $64, %rsp
-        movq    %rdi, -64(%rbp)
-        movq    %rsi, -56(%rbp)
-        movq    %rdx, -48(%rbp)
-        movq    %rcx, -40(%rbp)
-        movq    %r8, -32(%rbp)
-        movq    %r9, -24(%rbp)
-        leaq    -64(%rbp), %rdi
+        // struct create_call_arguments at -80(%rbp)
+        subq    $80, %rsp
+        movq    %rdi, -80(%rbp)
+        movq    %rsi, -72(%rbp)
+        movq    %rdx, -64(%rbp)
+        movq    %rcx, -56(%rbp)
+        movq    %r8, -48(%rbp)
+        movq    %r9, -40(%rbp)
+        leaq    -80(%rbp), %rdi
         movq    8(%rbp), %rsi
         call    create_call_before
         // The caller's arguments on the stack begin behind its return address. Where there are
@@ -46,15 +37,16 @@ create_call_wrapper:
         movl    $(STACK_BYTES / 8), %ecx
         cld
         rep movsq
-        movq    -64(%rbp), %rdi
-        movq    -56(%rbp), %rsi
-        movq    -48(%rbp), %rdx
-        movq    -40(%rbp), %rcx
-        movq    -32(%rbp), %r8
-        movq    -24(%rbp), %r9
-        call    *create_call_real(%rip)
+        movq    -80(%rbp), %rdi
+        movq    -72(%rbp), %rsi
+        movq    -64(%rbp), %rdx
+        movq    -56(%rbp), %rcx
+        movq    -48(%rbp), %r8
+        movq    -40(%rbp), %r9
+        call    *-24(%rbp)
         movq    %rax, %rdi
-        movq    -16(%rbp), %rsi
+        movq    -32(%rbp), %rsi
+        movq    -16(%rbp), %rdx
         call    create_call_after
         leave
         .cfi_def_cfa %rsp, 8

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/record_memory.h"
 #include "cores/state.h"
+#include "languages/cplusplus/functions.h"
 #include "life/first_use.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
@@ -32,10 +33,11 @@ struct shared_pointer {
     struct control *control;
 };
 
-// The engines of this process and of those before it, the newest first. At most one of a process is
-// in use at a time: another is made when nobody has a share in the last one.
+// The engines of this process and of those before it, the newest first. At most one of a core's in
+// a process is in use at a time: another is made when nobody has a share in the last one.
 struct engine {
     struct engine *next;
+    const struct core *core;
     void *object; // NULL: of a parent's that was over at fork
     struct control *control;
 };
@@ -43,37 +45,46 @@ static _Atomic(struct engine *) engines;
 static struct engine *first_inherited;
 static struct lock engines_lock = LOCK_INITIALIZER(LOCK_ENGINES);
 
-static struct shared_pointer *(*real_get)(struct shared_pointer *result, uintptr_t b, uintptr_t c);
+// This process's engine of the core, or NULL.
+static struct engine *find_own(const struct core *core) {
+    struct engine *engine = atomic_load(&engines);
+    while (engine != first_inherited && engine->core != core)
+        engine = engine->next;
+    return engine != first_inherited ? engine : NULL;
+}
 
 // The weak share keeps the control block, some bytes, where gRPC is shut down and initialised
 // again.
-static void add_engine(const struct shared_pointer *pointer) {
-    struct engine *engine = atomic_load(&engines);
-    if (engine == first_inherited) {
+static void add_engine(const struct core *core, const struct shared_pointer *pointer) {
+    struct engine *engine = find_own(core);
+    bool is_new = engine == NULL;
+    if (is_new) {
         engine = record_allocate(sizeof(*engine));
         if (engine == NULL) {
             RECORD_LOST("an event engine");
             return;
         }
-        engine->next = first_inherited;
+        engine->next = atomic_load(&engines);
+        engine->core = core;
     }
     atomic_fetch_add(&pointer->control->weak, 1);
     engine->object = pointer->object;
     engine->control = pointer->control;
-    atomic_store(&engines, engine);
+    if (is_new)
+        atomic_store(&engines, engine);
 }
 
-static bool is_known(const struct control *control) {
-    const struct engine *engine = atomic_load(&engines);
+static bool is_known(const struct core *core, const struct control *control) {
+    const struct engine *engine = find_own(core);
     return engine != NULL && engine->control == control;
 }
 
-static void remember(const struct shared_pointer *pointer) {
-    if (pointer->control == NULL || is_known(pointer->control))
+static void remember(const struct core *core, const struct shared_pointer *pointer) {
+    if (pointer->control == NULL || is_known(core, pointer->control))
         return;
     lock_acquire(&engines_lock);
-    if (!is_known(pointer->control))
-        add_engine(pointer);
+    if (!is_known(core, pointer->control))
+        add_engine(core, pointer);
     lock_release(&engines_lock);
 }
 
@@ -81,32 +92,36 @@ static void remember(const struct shared_pointer *pointer) {
 // call for a parameter. A result that is not trivial is written
 // where the hidden first argument says, which is what the function returns (System V ABI); versions
 // before shared pointers return the engine itself.
-static struct shared_pointer *get_engine(struct shared_pointer *result, uintptr_t b, uintptr_t c) {
-    grpc_enter(CALLER);
-    struct shared_pointer *returned = real_get(result, b, c);
-    if (returned == result && grpc_is_protected())
-        remember(result);
+static struct shared_pointer *get_of(const struct core *core, struct shared_pointer *result,
+                                     uintptr_t b, uintptr_t c) {
+    struct shared_pointer *returned = cplusplus_functions_of(core)->get_engine(result, b, c);
+    if (returned == result && core_is_protected(core))
+        remember(core, result);
     return returned;
+}
+
+static struct shared_pointer *get_engine(struct shared_pointer *result, uintptr_t b, uintptr_t c) {
+    return get_of(grpc_enter(CALLER), result, b, c);
 }
 
 static const struct binding bindings[] = {
     {.mangled = "_ZN17grpc_event_engine12experimental21GetDefaultEventEngineE",
      .wrapper = BINDING_ADDRESS(get_engine),
-     .real = (void **)&real_get},
+     .real = BINDING_REAL(get_engine)},
 };
 
 const struct binding_table cplusplus_engine_bindings = {bindings, ARRAY_LENGTH(bindings)};
 
 void cplusplus_keep_engine(void) {
-    struct engine *engine = atomic_load(&engines);
+    struct engine *newest = atomic_load(&engines);
     lock_reset_in_child(&engines_lock);
-    if (engine == first_inherited)
-        return;
-    if (atomic_load(&engine->control->shares) > 0)
-        atomic_fetch_add(&engine->control->shares, 1);
-    else
-        engine->object = NULL;
-    first_inherited = engine;
+    for (struct engine *engine = newest; engine != first_inherited; engine = engine->next) {
+        if (atomic_load(&engine->control->shares) > 0)
+            atomic_fetch_add(&engine->control->shares, 1);
+        else
+            engine->object = NULL;
+    }
+    first_inherited = newest;
 }
 
 bool engine_is_inherited(const void *object) {
@@ -117,11 +132,11 @@ bool engine_is_inherited(const void *object) {
     return false;
 }
 
-static struct control *control_of(const void *inherited) {
+static const struct engine *find_inherited(const void *object) {
     const struct engine *engine = first_inherited;
-    while (engine != NULL && engine->object != inherited)
+    while (engine != NULL && engine->object != object)
         engine = engine->next;
-    return engine != NULL ? engine->control : NULL;
+    return engine;
 }
 
 // Behind the virtual table.
@@ -129,12 +144,12 @@ static struct control *control_of(const void *inherited) {
 
 void *engine_adopt(void *object, void *inherited) {
     void **words = object;
-    struct control *control = control_of(inherited);
-    for (size_t i = 0; i + 1 < OBJECT_WORDS; i++) {
-        if (words[i] != inherited || words[i + 1] != control)
+    const struct engine *engine = find_inherited(inherited);
+    for (size_t i = 0; engine != NULL && i + 1 < OBJECT_WORDS; i++) {
+        if (words[i] != inherited || words[i + 1] != engine->control)
             continue;
         struct shared_pointer own = {NULL, NULL};
-        if (get_engine(&own, 0, 0) != &own || own.object == NULL)
+        if (get_of(engine->core, &own, 0, 0) != &own || own.object == NULL)
             break;
         words[i] = own.object;
         words[i + 1] = own.control;
@@ -166,7 +181,7 @@ void *engine_adopt(void *object, void *inherited) {
 
 // A class of engines, by the part of its mangled name that has its length and name.
 #define NAMESPACE "17grpc_event_engine12experimental"
-#define CLASSES_MAXIMUM 4
+#define CLASSES_MAXIMUM 16 // of all cores
 #define VIRTUAL_TABLE_WORDS 32
 struct engine_class {
     const char *name;
@@ -199,8 +214,16 @@ static bool ends_with(const char *name, const char *end) {
     return length >= end_length && strcmp(name + length - end_length, end) == 0;
 }
 
+// Classes of one core: others may have a copy of a virtual table of the abstract class.
+struct search {
+    const struct image *image;
+    size_t first;
+};
+
 static bool find_class(const char *name, const ElfW(Sym) * symbol, void *context) {
-    const struct image *image = context;
+    const struct image *image = ((const struct search *)context)->image;
+    if (class_count == CLASSES_MAXIMUM)
+        return true;
     if (!skip_prefix(&name, "_ZTVN" NAMESPACE) || !isdigit((unsigned char)*name) ||
         !ends_with(name, "EventEngineE"))
         return false;
@@ -210,14 +233,16 @@ static bool find_class(const char *name, const ElfW(Sym) * symbol, void *context
         // Behind the offset and the type.
         .table = (void **)(image->base + symbol->st_value) + 2,
     };
-    return class_count == CLASSES_MAXIMUM;
+    return false;
 }
 
 static bool find_members(const char *name, const ElfW(Sym) * symbol, void *context) {
-    const struct image *image = context;
+    const struct search *search = context;
+    const struct image *image = search->image;
     if (!skip_prefix(&name, "_ZN" NAMESPACE))
         return false;
-    for (struct engine_class *type = classes; type < classes + class_count; type++) {
+    for (struct engine_class *type = classes + search->first; type < classes + class_count;
+         type++) {
         const char *member = name + type->length;
         if (strncmp(name, type->name, type->length) != 0)
             continue;
@@ -256,23 +281,20 @@ static bool bind_class(const struct image *image, struct engine_class *type,
     return true;
 }
 
-bool engine_bind(const struct engine_functions *own) {
-    struct image image;
+bool engine_bind(const struct image *core, const struct engine_functions *own) {
     bool bound = false;
     _Static_assert(sizeof(*own) == ARRAY_LENGTH(members) * sizeof(void *), "one of each");
-    // The core: others may have a copy of a virtual table of the abstract class.
-    if (!image_defining("grpc_init", &image))
-        return false;
-    classes = record_allocate_zeroed(CLASSES_MAXIMUM * sizeof(*classes));
+    if (classes == NULL)
+        classes = record_allocate_zeroed(CLASSES_MAXIMUM * sizeof(*classes));
     if (classes == NULL) {
         RECORD_LOST("alarms");
         return false;
     }
-    class_count = 0;
-    image_visit_definitions(&image, find_class, &image);
-    image_visit_definitions(&image, find_members, &image);
-    for (size_t i = 0; i < class_count; i++)
-        bound |= bind_class(&image, &classes[i], own);
+    struct search search = {core, class_count};
+    image_visit_definitions(core, find_class, &search);
+    image_visit_definitions(core, find_members, &search);
+    for (size_t i = search.first; i < class_count; i++)
+        bound |= bind_class(core, &classes[i], own);
     return bound;
 }
 

@@ -52,7 +52,7 @@ struct engine_functions {
 // Puts these in front of the functions of every class of engines that the core has, where all three
 // are found by their names. After the bindings were applied; one at a time, with the loader at
 // hand. Returns whether there is such a class.
-bool engine_bind(const struct engine_functions *own);
+bool engine_bind(const struct image *core, const struct engine_functions *own);
 
 // The real functions of an engine whose class was bound.
 const struct engine_functions *engine_functions_of(const void *engine);

@@ -7,10 +7,13 @@
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
 #include "languages/cplusplus/engine.h"
+#include "languages/cplusplus/functions.h"
 #include "languages/cplusplus/timer.h"
 #include "life/first_use.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
+
+#include <string.h>
 
 // A task that waits, or whose function does. libgrpc++'s alarm is both its handle and its argument;
 // the function has its address for the first word.
@@ -19,10 +22,8 @@ struct task {
     struct invocable function;
 };
 
-static bool bound;
-
-// This thread sets an alarm, and has not come to its engine yet.
-static THREAD_LOCAL bool setting;
+// The core whose alarm this thread sets, and has not come to its engine yet.
+static THREAD_LOCAL const struct core *setting;
 
 // This thread cancels a task of an engine's; the one that was, whose alarm is going to say what to
 // run instead.
@@ -32,11 +33,8 @@ static THREAD_LOCAL struct task *cancelled;
 // The inherited alarm that this thread is ending.
 static THREAD_LOCAL struct task *ending;
 
-// grpc::Alarm::Cancel(), which takes the alarm by its only member.
-static void (*cancel_alarm)(void *alarm);
-
 bool cplusplus_task_comes(void) {
-    return setting;
+    return setting != NULL;
 }
 
 // --- our functions, in which libgrpc++'s are ---------------------------------------------------
@@ -100,7 +98,7 @@ static void end(struct alarm *alarm) {
     void *words[] = {alarm->argument, alarm->argument, alarm->argument, alarm->argument};
     struct task *task = (struct task *)alarm;
     ending = task;
-    cancel_alarm(words);
+    cplusplus_functions_of(object_core(&alarm->object))->cancel_alarm(words);
     ending = NULL;
 }
 
@@ -118,7 +116,8 @@ static void run_cancelled(void *engine, struct invocable *function) {
 
 // --- the engines' functions --------------------------------------------------------------------
 
-static struct task_handle run_task_after(void *engine, int64_t delay, struct invocable *function) {
+static struct task_handle run_task_after(const struct core *core, void *engine, int64_t delay,
+                                         struct invocable *function) {
     struct task *task = record_allocate_zeroed(sizeof(*task));
     if (task == NULL) {
         RECORD_LOST("an alarm");
@@ -127,7 +126,7 @@ static struct task_handle run_task_after(void *engine, int64_t delay, struct inv
     void *alarm = function->words[0];
     move(&task->function, function);
     struct invocable own = wrap(task);
-    alarm_starts(&task->alarm, alarm, alarm, end);
+    alarm_starts(core, &task->alarm, alarm, alarm, end);
     struct task_handle handle = engine_functions_of(engine)->run_after(engine, delay, &own);
     if (own.manage == manage)
         destroy(&own);
@@ -135,14 +134,15 @@ static struct task_handle run_task_after(void *engine, int64_t delay, struct inv
 }
 
 static struct task_handle run_after(void *engine, int64_t delay, struct invocable *function) {
-    if (likely(!setting))
+    const struct core *core = setting;
+    if (likely(core == NULL))
         return engine_functions_of(engine)->run_after(engine, delay, function);
-    setting = false;
+    setting = NULL;
     if (engine_is_inherited(engine))
         engine = engine_adopt(function->words[0], engine);
-    if (!grpc_is_protected())
+    if (!core_is_protected(core))
         return engine_functions_of(engine)->run_after(engine, delay, function);
-    return run_task_after(engine, delay, function);
+    return run_task_after(core, engine, delay, function);
 }
 
 static void forget_cancelled(void) {
@@ -158,7 +158,7 @@ static bool cancel(void *engine, struct task_handle handle) {
     // Until gRPC is used here, and the alarms are ended.
     if (unlikely(current_generation() > 0) && engine_is_inherited(engine))
         return false;
-    if (likely(grpc_is_inside(CALLER)))
+    if (likely(cores_made_call(CALLER)))
         return engine_functions_of(engine)->cancel(engine, handle);
     forget_cancelled();
     cancelling = true;
@@ -189,45 +189,53 @@ static void run(void *engine, struct invocable *function) {
     }
 }
 
-void cplusplus_bind_tasks(void) {
+static void bind_tasks_of(const struct core *core, struct cplusplus_functions *functions) {
     static const struct engine_functions own = {run_after, cancel, run};
-    static bool tried;
     struct image image;
-    if (tried || cplusplus_engine_bindings.count == 0 || cplusplus_timers_are_known() ||
-        !image_defining("_ZN4grpc5Alarm6CancelEv", &image))
+    if (functions->tasks_tried || cplusplus_timers_are_known(core) ||
+        !cplusplus_defining(core, "_ZN4grpc5Alarm6CancelEv", &image))
         return;
-    tried = true;
-    *(void **)&cancel_alarm = image_symbol(&image, "_ZN4grpc5Alarm6CancelEv");
-    bound = engine_bind(&own);
+    functions->tasks_tried = true;
+    void *address = image_symbol(&image, "_ZN4grpc5Alarm6CancelEv");
+    memcpy(&functions->cancel_alarm, &address, sizeof(address));
+    functions->tasks_bound = engine_bind(&core->image, &own);
+}
+
+void cplusplus_bind_tasks(void) {
+    if (cplusplus_engine_bindings.count == 0)
+        return;
+    FOR_EACH_CORE(core) {
+        if (cplusplus_functions_of(core) != NULL)
+            bind_tasks_of(core, cplusplus_functions_of(core));
+    }
 }
 
 // --- setting an alarm --------------------------------------------------------------------------
 
-static void (*real_set_tag)(void *alarm, void *queue, gpr_timespec deadline, void *tag);
-static void (*real_set_function)(void *alarm, gpr_timespec deadline, void *function);
-
 static void set_tag(void *alarm, void *queue, gpr_timespec deadline, void *tag) {
-    grpc_enter(CALLER);
-    setting = bound;
-    real_set_tag(alarm, queue, deadline, tag);
-    setting = false;
+    const struct core *core = grpc_enter(CALLER);
+    const struct cplusplus_functions *functions = cplusplus_functions_of(core);
+    setting = functions->tasks_bound ? core : NULL;
+    functions->set_tag(alarm, queue, deadline, tag);
+    setting = NULL;
 }
 
 // A std::function is passed by address.
 static void set_function(void *alarm, gpr_timespec deadline, void *function) {
-    grpc_enter(CALLER);
-    setting = bound;
-    real_set_function(alarm, deadline, function);
-    setting = false;
+    const struct core *core = grpc_enter(CALLER);
+    const struct cplusplus_functions *functions = cplusplus_functions_of(core);
+    setting = functions->tasks_bound ? core : NULL;
+    functions->set_function(alarm, deadline, function);
+    setting = NULL;
 }
 
 static const struct binding bindings[] = {
     {.mangled = "_ZN4grpc5Alarm11SetInternalEPNS_15CompletionQueueE12gpr_timespecPv",
      .wrapper = BINDING_ADDRESS(set_tag),
-     .real = (void **)&real_set_tag},
+     .real = BINDING_REAL(set_tag)},
     {.mangled = "_ZN4grpc5Alarm11SetInternalE12gpr_timespecSt8functionI",
      .wrapper = BINDING_ADDRESS(set_function),
-     .real = (void **)&real_set_function},
+     .real = BINDING_REAL(set_function)},
 };
 
 const struct binding_table cplusplus_task_bindings = {bindings, ARRAY_LENGTH(bindings)};

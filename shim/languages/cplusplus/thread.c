@@ -2,31 +2,29 @@
 
 #include "base/compiler.h"
 #include "base/generation.h"
+#include "cores/scope.h"
 #include "cores/state.h"
+#include "languages/cplusplus/functions.h"
 #include "operations/delivery.h"
 #include "operations/thread.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-void *cplusplus_real_construct_thread;
-void *cplusplus_real_release_callback_queue;
-
 // src/core/lib/gprpp/thd.h, later src/core/util/thd.h: Thread(name, body, argument, success,
 // options), the same from 1.30 to 1.83. All parameters are pointers.
 void cplusplus_construct_thread(void *thread, const char *name, void (*body)(void *argument),
                                 void *argument, bool *success, const void *options) {
-    void (*construct)(void *, const char *, void (*)(void *), void *, bool *, const void *) =
-        (void (*)(void *, const char *, void (*)(void *), void *, bool *, const void *))(
-            uintptr_t)cplusplus_real_construct_thread;
+    struct core *core = core_of(CALLER);
+    const struct cplusplus_functions *real = cplusplus_functions_of(core);
     bool own_success = false;
     bool *outcome = success != NULL ? success : &own_success;
-    struct thread *record = grpc_is_protected() ? thread_record(body, argument, name) : NULL;
+    struct thread *record = core_is_protected(core) ? thread_record(body, argument, name) : NULL;
     if (record == NULL) {
-        construct(thread, name, body, argument, outcome, options);
+        real->construct_thread(thread, name, body, argument, outcome, options);
         return;
     }
-    construct(thread, name, thread_run, record, outcome, options);
+    real->construct_thread(thread, name, thread_run, record, outcome, options);
     if (!*outcome)
         thread_forget(record);
 }
@@ -35,7 +33,7 @@ void cplusplus_construct_thread(void *thread, const char *name, void (*body)(voi
 static THREAD_LOCAL int releasing;
 
 void cplusplus_release_callback_queue(void *queue) {
-    void (*release)(void *) = (void (*)(void *))(uintptr_t)cplusplus_real_release_callback_queue;
+    const struct cplusplus_functions *real = cplusplus_functions_of(core_of(CALLER));
     // A child that has not used gRPC, at its end: the queue's threads are not there, and it would
     // start gRPC only to shut the queue down, calling back into a program that is being destroyed.
     if (grpc_is_inherited())
@@ -46,7 +44,7 @@ void cplusplus_release_callback_queue(void *queue) {
         return;
     releasing++;
     thread_joins_begin();
-    release(queue);
+    real->release_callback_queue(queue);
     releasing--;
 }
 

@@ -10,9 +10,7 @@
 // for the queue's threads when the last one does).
 void cplusplus_construct_thread(void *thread, const char *name, void (*body)(void *argument),
                                 void *argument, bool *success, const void *options);
-extern void *cplusplus_real_construct_thread;
 void cplusplus_release_callback_queue(void *queue);
-extern void *cplusplus_real_release_callback_queue;
 
 // True where libgrpc++ waits for this thread and needs no answer of libc's. Any thread.
 bool cplusplus_joins(pthread_t thread);

@@ -3,8 +3,10 @@
 #include "base/compiler.h"
 #include "base/generation.h"
 #include "base/record_memory.h"
+#include "cores/scope.h"
 #include "cores/state.h"
 #include "languages/cplusplus/alarm.h"
+#include "languages/cplusplus/functions.h"
 #include "life/first_use.h"
 #include "loader/image.h"
 #include "loader/image_list.h"
@@ -28,12 +30,13 @@ struct timer {
     closure_function *function; // the closure's own
 };
 
-static void (*real_unset)(void *timer);
-static void (*real_set)(void *timer, uintptr_t deadline, struct closure *closure);
-static void (*real_cancel)(void *timer);
+bool cplusplus_timers_are_known(const struct core *core) {
+    const struct cplusplus_functions *functions = cplusplus_functions_of(core);
+    return functions != NULL && functions->set_timer != NULL;
+}
 
-bool cplusplus_timers_are_known(void) {
-    return real_set != NULL;
+static const struct cplusplus_functions *functions_of(const struct timer *timer) {
+    return cplusplus_functions_of(object_core(&timer->alarm.object));
 }
 
 // Calls the closure's own function.
@@ -45,20 +48,14 @@ static void timer_ended(void *context, uintptr_t error) {
     alarm_dropped(&timer->alarm);
 }
 
-// absl::CancelledError(std::string_view), which returns an object by the address of its place.
-struct returned {
-    uintptr_t words[4];
-};
-static struct returned (*make_cancelled)(const char *text, size_t length);
-
 // GRPC_ERROR_CANCELLED, before errors became absl::Status (src/core/lib/iomgr/error_internal.h).
 #define OLD_ERROR_CANCELLED 4
 
 static void call_as_cancelled(const struct timer *timer) {
-    struct returned status;
+    struct returned_words status;
     uintptr_t error = OLD_ERROR_CANCELLED;
-    if (make_cancelled != NULL) {
-        status = make_cancelled(NULL, 0);
+    if (functions_of(timer)->make_cancelled != NULL) {
+        status = functions_of(timer)->make_cancelled(NULL, 0);
         error = (uintptr_t)&status;
     }
     timer->function(timer->alarm.argument, error);
@@ -68,7 +65,7 @@ static void call_as_cancelled(const struct timer *timer) {
 static void detach(struct timer *timer) {
     timer->closure->function = timer->function;
     timer->closure->argument = timer->alarm.argument;
-    real_unset(timer->alarm.object.handle);
+    functions_of(timer)->unset_timer(timer->alarm.object.handle);
 }
 
 static void end(struct alarm *alarm) {
@@ -77,7 +74,7 @@ static void end(struct alarm *alarm) {
     call_as_cancelled(timer);
 }
 
-static void note_timer(void *address, struct closure *closure) {
+static void note_timer(const struct core *core, void *address, struct closure *closure) {
     struct timer *timer = record_allocate_zeroed(sizeof(*timer));
     if (timer == NULL) {
         RECORD_LOST("an alarm");
@@ -88,14 +85,14 @@ static void note_timer(void *address, struct closure *closure) {
     timer->function = closure->function;
     closure->function = timer_ended;
     closure->argument = timer;
-    alarm_starts(&timer->alarm, address, argument, end);
+    alarm_starts(core, &timer->alarm, address, argument, end);
 }
 
 static void set_timer(void *timer, uintptr_t deadline, struct closure *closure) {
-    grpc_enter(CALLER);
-    if (grpc_is_protected())
-        note_timer(timer, closure);
-    real_set(timer, deadline, closure);
+    struct core *core = grpc_enter(CALLER);
+    if (core_is_protected(core))
+        note_timer(core, timer, closure);
+    cplusplus_functions_of(core)->set_timer(timer, deadline, closure);
 }
 
 static void cancel_inherited(struct timer *timer) {
@@ -107,18 +104,18 @@ static void cancel_inherited(struct timer *timer) {
 }
 
 static void cancel_timer(void *address) {
-    grpc_enter_release(CALLER);
+    const struct core *core = grpc_enter_release(CALLER);
     struct object *object =
         current_generation() > 0 ? registry_acquire(OBJECT_ALARM, address, 0) : NULL;
     if (object != NULL && object_is_inherited(object))
         cancel_inherited((struct timer *)object);
     else if (!grpc_is_inherited())
-        real_cancel(address);
+        cplusplus_functions_of(core)->cancel_timer(address);
     object_unreference(object);
 }
 
 static void unset_timer(void *timer) {
-    real_unset(timer);
+    cplusplus_functions_of(core_of(CALLER))->unset_timer(timer);
 }
 
 static bool is_cancelled(const char *name) {
@@ -126,34 +123,41 @@ static bool is_cancelled(const char *name) {
 }
 
 // By its name in abseil's namespace, which the core knows.
-static void find_cancelled(void) {
+static void find_cancelled(const struct core *core, struct cplusplus_functions *functions) {
     struct image image;
-    const char *name =
-        image_defining("grpc_init", &image) ? image_find_import(&image, is_cancelled) : NULL;
-    if (name != NULL && image_defining(name, &image))
-        *(void **)&make_cancelled = image_symbol(&image, name);
+    const char *name = image_find_import(&core->image, is_cancelled);
+    if (name == NULL || !cplusplus_defining(core, name, &image))
+        return;
+    void *address = image_symbol(&image, name);
+    memcpy(&functions->make_cancelled, &address, sizeof(address));
 }
 
 // Errors are what grpc_cq_end_op says in its mangled name.
+static void find_errors(const struct core *core) {
+    struct cplusplus_functions *functions = cplusplus_functions_of(core);
+    if (cplusplus_timers_are_known(core) && functions->make_cancelled == NULL &&
+        image_symbol(&core->image,
+                     "_Z14grpc_cq_end_opP21grpc_completion_queuePvP10grpc_errorPFvS1_P18grpc_cq_"
+                     "completionES1_S6_b") == NULL)
+        find_cancelled(core, functions);
+}
+
 void cplusplus_find_timer_errors(void) {
-    struct image image;
-    if (real_set != NULL && make_cancelled == NULL &&
-        !image_defining("_Z14grpc_cq_end_opP21grpc_completion_queuePvP10grpc_errorPFvS1_P18grpc_cq_"
-                        "completionES1_S6_b",
-                        &image))
-        find_cancelled();
+    FOR_EACH_CORE(core) {
+        find_errors(core);
+    }
 }
 
 static const struct binding bindings[] = {
     {.mangled = "_Z21grpc_timer_init_unsetP",
      .wrapper = BINDING_ADDRESS(unset_timer),
-     .real = (void **)&real_unset},
+     .real = BINDING_REAL(unset_timer)},
     {.mangled = "_Z15grpc_timer_initP",
      .wrapper = BINDING_ADDRESS(set_timer),
-     .real = (void **)&real_set},
+     .real = BINDING_REAL(set_timer)},
     {.mangled = "_Z17grpc_timer_cancelP",
      .wrapper = BINDING_ADDRESS(cancel_timer),
-     .real = (void **)&real_cancel},
+     .real = BINDING_REAL(cancel_timer)},
 };
 
 const struct binding_table cplusplus_timer_bindings = {bindings, ARRAY_LENGTH(bindings)};

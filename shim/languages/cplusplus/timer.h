@@ -11,8 +11,8 @@
 // The functions, to be bound.
 extern const struct binding_table cplusplus_timer_bindings;
 
-// True where libgrpc++ makes alarms of timers, and the functions are bound. Any thread.
-bool cplusplus_timers_are_known(void);
+// True where the core's libgrpc++ makes alarms of timers, and the functions are bound. Any thread.
+bool cplusplus_timers_are_known(const struct core *core);
 
 // Finds how an error is made that the bound functions need; after the bindings were applied. One at
 // a time, with the loader at hand.

@@ -143,7 +143,7 @@ static void give_up(struct interpreter *python) {
     python->failed = true;
     counters_set_protected(RECORD_EXTENSION, 0);
     counters_note_refused();
-    if (!grpc_is_protected())
+    if (!cores_protect_any())
         counters_set_state(RECORD_unprotected);
 }
 

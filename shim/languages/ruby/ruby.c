@@ -234,7 +234,7 @@ static value run_thread(void *context) {
 // Its guard compares this with what it got at first. GRPC.postfork_child, of later versions, wants
 // to hear that it is in a child, and begins a new count.
 static pid_t bound_getpid(void) {
-    if (!grpc_is_protected())
+    if (!cores_protect_any())
         return (pid_t)syscall(SYS_getpid);
     ensure_threads();
     if (unlikely(current_generation() != 0) && !is_freeing() &&
@@ -414,7 +414,7 @@ static void begin_use(void) {
 }
 
 static void initialising(const void *caller) {
-    if (likely(!ruby_is_here) || !grpc_is_protected())
+    if (likely(!ruby_is_here) || !cores_protect_any())
         return;
     bind_extension();
     if (extension != NULL && image_contains(&extension->image, (uintptr_t)caller))

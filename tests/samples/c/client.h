@@ -19,7 +19,9 @@ extern "C" {
 #endif
 
 // Where all is well no call needs as much, however busy the machine is.
+#ifndef CALL_SECONDS
 #define CALL_SECONDS 30
+#endif
 #define DETAILS_SIZE 512
 #define USER_AGENT_SIZE 256
 

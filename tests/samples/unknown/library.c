@@ -9,6 +9,9 @@
 //                    that was loaded first
 //   LACKING          a function is missing
 //   STATICS          it has objects of static storage that are destroyed at the end of a process
+//   REGISTERS        its constructor registers a destructor, as that of each library in C++ does:
+//   by this a
+//                    core is noticed that comes in beside another one
 //   PART             it is the other half of a gRPC in two libraries; SPLIT is the first one
 
 #include <stdint.h>
@@ -50,6 +53,19 @@ __asm__(".section .ldata,\"awl\",@progbits\n"
 #if defined(OTHER_CODE)
 int plugin_start(void) {
     return 0;
+}
+#endif
+
+#if defined(REGISTERS)
+extern int __cxa_atexit(void (*destructor)(void *), void *object, void *image);
+extern char __dso_handle[] __attribute__((visibility("hidden")));
+
+static void destroy_nothing(void *what) {
+    (void)what;
+}
+
+__attribute__((constructor)) static void construct(void) {
+    __cxa_atexit(destroy_nothing, NULL, __dso_handle);
 }
 #endif
 
