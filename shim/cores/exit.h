@@ -19,6 +19,10 @@
 //
 // Shutting gRPC down in an exit handler was weighed. The program's own destructors, which come
 // later, would call into a gRPC that is not there, and it waits for objects that they hold.
+//
+// A program that is linked with gRPC has registered some before the shim's constructor runs, so
+// an image is looked at when its own constructors do. What a fork ended is not given out any
+// more once a child exits: operations/delivery.h.
 #ifndef GRPCFORKSHIM_CORES_EXIT_H
 #define GRPCFORKSHIM_CORES_EXIT_H
 

@@ -106,7 +106,7 @@ static void rewind_all(void) {
 
 // All cores at once, whichever is used: a record of one may lead to another's, and what a fork
 // ended is given out at one time.
-static void revive(void) {
+static void revive_cores(void) {
     rewind_all();
     if (cores_protect_any())
         order_run(order_again);
@@ -132,7 +132,7 @@ static void do_work(struct core *said, const void *caller, bool only_releasing) 
         release_others_locks();
         if (only_releasing)
             return; // and remain inherited
-        revive();
+        revive_cores();
     }
     if (core == &core_absent)
         return;

@@ -17,6 +17,13 @@
 // x86-64, all of them are the right ones; on 64-bit ARM the time zone's is not found, nor that of
 // messages since 2.41. A lock that isn't found stays as it is, as without the shim. What such a
 // lock protects may be half changed; what that means is said at each of them in libc_lock.c.
+//
+// Two other ways were weighed. A list of exit functions of our own in children would have to run
+// before what the parent registered and after what the child's program does, and exit() itself
+// would still hang. Looking for the instruction that takes a lock fails since each version has
+// other ones; what they have in common is that the functions of a list make the lock's address,
+// and no other address all of them. The look-up takes 0.1 ms of finding gRPC, and 0.04 us of a
+// child.
 #ifndef GRPCFORKSHIM_LOCKS_LIBC_LOCK_H
 #define GRPCFORKSHIM_LOCKS_LIBC_LOCK_H
 

@@ -16,6 +16,18 @@
 // mutexes besides, which say who holds them.
 //
 // A BoringSSL inside of gRPC's own image is rewound with it.
+//
+// OpenSSL 3.5 (Debian 13) has mutexes besides. A mutex says which thread holds it: one that is
+// not of this process stayed behind, and the mutex is freed. With the read-write locks alone a
+// child hung in CONF_module_add when its parent's thread was there.
+//
+// A library that takes read-write locks in other ways than OpenSSL does is left alone, as is the
+// main program: there is other code in it, whose locks may be shared with the parent. So is one
+// that was unloaded since.
+//
+// To follow all locks from their making (binding pthread_rwlock_init in the parent) was not
+// tried: the parent would pay for each TLS object, and locks that were made before gRPC came
+// would be missed.
 #ifndef GRPCFORKSHIM_LOCKS_OPENSSL_H
 #define GRPCFORKSHIM_LOCKS_OPENSSL_H
 

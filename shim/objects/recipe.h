@@ -5,6 +5,17 @@
 // makes its own: the call that created the object and those that changed it are recorded, with
 // copies of what their arguments point to, and called again with the same arguments, in which
 // handles lead to replacements in their turn.
+//
+// There are some forty such functions, and each version of gRPC adds some: one mechanism for
+// all. A wrapper says what kind each argument is. Two kinds need care: what is consumed (options
+// become part of the credentials, key pairs of a provider) is made anew for each use, and its
+// record ends with the consumer's; what may be changed after the call (ALTS options) is recorded
+// as it was. What consumed something unknown is not recorded at all: half a recipe would make
+// other credentials than the program's.
+//
+// The parent's objects can't simply be used: a watcher of certificate files has a thread, which
+// stayed in the parent, so that the child would go on with the certificates of the fork for ever
+// (the test shows it), and each has locks.
 #ifndef GRPCFORKSHIM_OBJECTS_RECIPE_H
 #define GRPCFORKSHIM_OBJECTS_RECIPE_H
 

@@ -22,7 +22,7 @@ static void *current(struct object *object) {
     return atomic_load_explicit(&object->real, memory_order_relaxed);
 }
 
-static void *revive(struct object *object) {
+static void *real_of(struct object *object) {
     void *real = current(object);
     if (likely(real != NULL))
         return real;
@@ -45,7 +45,7 @@ void *revival_translate(enum object_kind kind, const void *handle) {
     struct object *object = registry_acquire(kind, handle, 0);
     if (object == NULL)
         return (void *)handle;
-    void *real = revive(object);
+    void *real = real_of(object);
     object_unreference(object);
     return real;
 }
@@ -55,7 +55,7 @@ void *object_borrow(struct object *object, bool *temporary) {
     if (object == NULL)
         return NULL;
     if (atomic_load(&object->handles) > 0)
-        return revive(object);
+        return real_of(object);
     *temporary = true;
     return object_operations(object)->build(object);
 }

@@ -13,6 +13,15 @@
 // callback queue are functors, which gRPC calls; there it is handed one of ours that calls the
 // program's.
 //
+// In the child the records go to their queues, which give them out before asking gRPC. An
+// operation *started* in the child on an inherited call has to wake a thread that may already
+// wait in gRPC's queue. It is carried by a batch of our own, on a channel that is lame, whose
+// completion the queue delivers in its turn.
+//
+// A batch that receives the status of a call succeeds with the status CANCELLED, as it does for
+// any call that ends: programs don't look at the status of a batch that failed. All others come
+// back failed.
+//
 // In a circle with call.c and completion_queue.c: see call.h.
 #ifndef GRPCFORKSHIM_OPERATIONS_PENDING_H
 #define GRPCFORKSHIM_OPERATIONS_PENDING_H

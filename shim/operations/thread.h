@@ -5,6 +5,20 @@
 // runs and which queue it was last seen to poll, and is run once more when that queue is in use
 // again in a child: their bodies are loops over a queue. (The threads that gRPC's core makes are
 // not recorded: the core is rewound and makes its own.)
+//
+// The callback API of versions without background pollers (all that are tested) shares one queue
+// in the process, polled by threads of libgrpc++'s own. They are made by grpc_core::Thread's
+// constructor, whose import is bound: name, body and argument of each thread are known, and the
+// queue that it was last seen to poll. When that queue is in use again in a child, or holds
+// operations of calls that were pending at fork, the bodies are run again in new threads. The
+// forking thread may be one of them (a reaction forks): it is the one that is there.
+//
+// The last channel gives the queue back and joins these threads. An inherited pthread_t means
+// nothing in a child: glibc has put the thread's stack into its cache, and may give the same
+// one, and so the same pthread_t, to a new thread; a join would then wait for a stranger. So
+// joins are answered by us as long as libgrpc++ is in that one function, which is bound too. In
+// a child that has not used gRPC it does nothing at all: shutting the queue down would start
+// gRPC only to call back into a program that is being destroyed.
 #ifndef GRPCFORKSHIM_OPERATIONS_THREAD_H
 #define GRPCFORKSHIM_OPERATIONS_THREAD_H
 

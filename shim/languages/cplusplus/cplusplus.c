@@ -210,7 +210,7 @@ static void forked(void) {
     cplusplus_keep_engine();
 }
 
-static void revive(void) {
+static void revived(void) {
     cplusplus_end_alarms();
     for (const struct pool *pool = atomic_load(&pools); pool != NULL; pool = pool->next) {
         if (image_is_loaded(&pool->image))
@@ -220,6 +220,6 @@ static void revive(void) {
 
 void cplusplus_start(void) {
     static const struct steps steps = {
-        .found = bind_found, .object_made = bind_more, .forked = forked, .revived = revive};
+        .found = bind_found, .object_made = bind_more, .forked = forked, .revived = revived};
     steps_add(&steps);
 }

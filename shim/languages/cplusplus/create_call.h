@@ -6,6 +6,10 @@
 // function and records the call that it returns. (Jumping to it instead of calling it would spare
 // the copy, but lose the call.)
 //
+// The import is found by how its name begins. Taking the old slot's content for the real
+// function was wrong: before its first call that is the way to the loader, which then overwrites
+// the slot.
+//
 // In a circle with cplusplus.c: what can't be said in C is in create_call_*.S, which calls the
 // rest.
 #ifndef GRPCFORKSHIM_LANGUAGES_CPLUSPLUS_CREATE_CALL_H

@@ -6,6 +6,20 @@
 // that whatever it is to cancel was still waiting; and an alarm that is set again is given the
 // engine of the child.
 //
+// gRPC 1.83 makes alarms of tasks of its event engine, which libgrpc++'s objects share with the
+// core. Whoever gives back the last share destroys it, and waits for its threads: grpc::Alarm's
+// destructor hung in a child. The child takes a share of the parent's engine for itself, right
+// after the fork; the parent keeps a weak one, so that there is something to count in. An alarm
+// asks its engine by virtual functions, which no relocation of libgrpc++'s names. The classes of
+// engines are found by the names of their virtual tables, the functions' slots by the functions'
+// own, and replaced. (Handing libgrpc++ an engine of our own was weighed: it would have to have
+// all functions of that interface, which differs between versions.) In the parent that notes the
+// task before the engine has it, and follows it to what the alarm runs instead of a cancelled
+// one. In the child each inherited alarm is cancelled, and its engine, for this, says that the
+// task was still waiting. An alarm that is set there again has its share replaced by one of the
+// child's engine. AnyInvocable's functions are told what to do by numbers that have changed;
+// that both objects they are given are the same means destruction in all versions.
+//
 // In a circle with alarm.c and timer.c: see alarm.h.
 #ifndef GRPCFORKSHIM_LANGUAGES_CPLUSPLUS_TASK_H
 #define GRPCFORKSHIM_LANGUAGES_CPLUSPLUS_TASK_H
