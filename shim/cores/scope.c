@@ -98,7 +98,8 @@ void scope_reset_in_child(void) {
 struct question {
     const struct image *image;
     struct core *answer;
-    struct core *own; // not to count as an answer, unless nothing else is found
+    struct core *own; // no answer
+    const char *name; // of the symbol that told
 };
 
 static struct core *core_with(const void *address) {
@@ -275,8 +276,10 @@ static void ask_own_slot(const struct image *image, const struct import *import,
         image_contains(image, (uintptr_t)*import->slot))
         return;
     struct core *other = core_with(*import->slot);
-    if (other != NULL && other != question->own)
-        question->answer = other;
+    if (other == NULL || other == question->own)
+        return;
+    question->answer = other;
+    question->name = import->name;
 }
 
 void scope_add(struct core *core) {
@@ -286,8 +289,8 @@ void scope_add(struct core *core) {
     if (question.answer != NULL) {
         core->bound_to = question.answer->bound_to;
         atomic_store(&core->bound_to->has_unprotected, true);
-        log_write(LOG_INFO, "the calls of %s are bound to %s", core->image.path,
-                  core->bound_to->image.path);
+        log_write(LOG_INFO, "the calls of %s are bound to %s, as %s is", core->image.path,
+                  core->bound_to->image.path, question.name);
     }
     scope_forget();
     // What came with it was perhaps taken for another one's, before this one's constructors ran.

@@ -18,7 +18,6 @@
 #include "objects/registry.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 
 // gRPC's images by what they define, whatever their names: the core, its portability layer, and
 // the sorter of addresses, whose "initialised" flag would make a rewound core abort. The first is
@@ -98,7 +97,7 @@ static void pin(const struct image *core) {
     }
 }
 
-// Cores that are loaded and not known yet.
+// Cores that are loaded and not known yet: 1.5 KiB, on the stack, since memory may be lacking.
 struct found {
     size_t count;
     struct image images[CORES_MAXIMUM];
@@ -113,43 +112,31 @@ static bool is_new_core(const struct image *image, void *context) {
     return found->count == CORES_MAXIMUM;
 }
 
-// On the heap: a thread may have a small stack. False where memory is lacking or there are none.
-static struct found *find_new(void) {
-    struct found *found = calloc(1, sizeof(*found));
-    if (found == NULL)
-        return NULL;
-    image_visit(is_new_core, found);
-    if (found->count > 0)
-        return found;
-    free(found);
-    return NULL;
-}
-
 void attach_pin(void) {
-    struct found *found = find_new();
-    for (size_t i = 0; found != NULL && i < found->count; i++)
-        pin(&found->images[i]);
-    free(found);
+    struct found found = {.count = 0};
+    image_visit(is_new_core, &found);
+    for (size_t i = 0; i < found.count; i++)
+        pin(&found.images[i]);
 }
 
 bool attach_finds_more(void) {
-    struct found *found = find_new();
-    free(found);
-    return found != NULL;
+    struct found found = {.count = 0};
+    image_visit(is_new_core, &found);
+    return found.count > 0;
 }
 
 void attach_find(void) {
-    struct found *found = find_new();
-    for (size_t i = 0; found != NULL && i < found->count; i++) {
-        struct core *core = cores_add(&found->images[i]);
+    struct found found = {.count = 0};
+    image_visit(is_new_core, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        struct core *core = cores_add(&found.images[i]);
         if (core == NULL)
-            detection_found(found->images[i].path, "there are too many, or no memory");
+            detection_found(found.images[i].path, "there are too many, or no memory");
         else
             scope_add(core);
     }
-    if (found != NULL)
+    if (found.count > 0)
         functions_bind_ares();
-    free(found);
 }
 
 // In a child the lists stay as they were at its fork, which is what the locks are looked at for.
