@@ -1,11 +1,14 @@
 // grpc_init and its kin. gRPC calls them for itself too; only the program's calls are counted.
 #include "cores/state.h"
 #include "entry/entry.h"
+#include "life/finding.h"
 #include "life/first_use.h"
 
 void wrapped_grpc_init(void) {
     struct core *core = grpc_enter(CALLER);
     bool inside = cores_made_call(CALLER);
+    if (!inside && unlikely(finding_notice_caller(CALLER)))
+        core = grpc_enter(CALLER);
     if (!inside) {
         core_add_initialisation(core);
         first_use_initialising(core, CALLER);

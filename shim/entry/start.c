@@ -108,6 +108,7 @@ int wrapped_dlclose(void *handle) {
     scope_forget();
     int result = libc_function(dlclose)(handle);
     scope_forget();
+    finding_forget_callers();
     return result;
 }
 

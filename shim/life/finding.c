@@ -127,7 +127,9 @@ static bool is_of_library(const struct image *image, void *context) {
 static void look_at(const struct image *image) {
     STEPS_RUN(library_loaded, image)
     scope_bind_calls();
-    if (image_symbol(image, CORE_SYMBOL) != NULL && cores_find(image) == NULL)
+    // Not this image alone: what it needs is there too, and may have no constructor of this kind
+    // (libgrpc_unsecure of 1.30 has none).
+    if (attach_finds_more())
         find();
 }
 
@@ -147,6 +149,54 @@ void finding_library_loaded(const void *handle) {
             look_at(&library.image);
     }
     errno = saved_errno;
+}
+
+// --- callers ------------------------------------------------------------------------------------
+
+// A core that comes in beside another one, with a plugin in C, may have told nobody. Where a
+// program initialises gRPC is a handful of images: a call from any other is reason to look.
+#define CALLERS_KNOWN 4
+static struct { _Atomic uintptr_t start, end; } callers[CALLERS_KNOWN];
+static _Atomic unsigned next_caller;
+
+static bool is_known(uintptr_t caller) {
+    for (size_t i = 0; i < CALLERS_KNOWN; i++) {
+        if (caller >= atomic_load_explicit(&callers[i].start, memory_order_relaxed) &&
+            caller < atomic_load_explicit(&callers[i].end, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+static void forget_caller(size_t place) {
+    atomic_store(&callers[place].end, 0);
+}
+
+static bool note_caller(const struct image *image, void *caller) {
+    if (!image_contains(image, (uintptr_t)caller))
+        return false;
+    size_t place = atomic_fetch_add(&next_caller, 1) % CALLERS_KNOWN;
+    forget_caller(place);
+    atomic_store(&callers[place].start, image->start);
+    atomic_store(&callers[place].end, image->end);
+    return true;
+}
+
+bool finding_notice_caller(const void *caller) {
+    if (likely(is_known((uintptr_t)caller)) || work_is_mine() || configuration()->disabled)
+        return false;
+    int saved_errno = errno;
+    bool more = attach_finds_more();
+    if (more)
+        find();
+    image_visit(note_caller, (void *)(uintptr_t)caller);
+    errno = saved_errno;
+    return more;
+}
+
+void finding_forget_callers(void) {
+    for (size_t i = 0; i < CALLERS_KNOWN; i++)
+        forget_caller(i);
 }
 
 void finding_begin(void) {

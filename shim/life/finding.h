@@ -24,6 +24,14 @@ void finding_look(void);
 // why it is left alone. As above.
 void finding_at_call(struct core *core);
 
+// The program initialises gRPC: looks for cores that have come in and of which nothing has told, if
+// the call is from an image that none came from yet. True where there are more than before: the
+// call may be another one's then. Any thread; keeps errno. Nothing of ours may be locked.
+bool finding_notice_caller(const void *caller);
+
+// A library is about to be unloaded, or was. Any thread.
+void finding_forget_callers(void);
+
 // Keeps cores that were not found yet loaded, before the former. Takes the loader's lock: nothing
 // of ours may be locked. Any thread.
 void finding_pin(void);

@@ -121,8 +121,14 @@ static void bind_import(const struct image *image, const struct import *import, 
         bind_of_table(application->tables[i], image, import, &name);
 }
 
+// A core that has not been noticed yet calls itself, too.
+static bool is_core(const struct image *image) {
+    return core_images_cover((const void *)image->start) ||
+           image_symbol(image, "grpc_init") != NULL;
+}
+
 static bool bind_in(const struct image *image, void *context) {
-    if (!core_images_cover((const void *)image->start))
+    if (!is_core(image))
         image_visit_imports(image, bind_import, context);
     return false;
 }
