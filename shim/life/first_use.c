@@ -79,8 +79,10 @@ uint32_t first_use_begin_child(void) {
 
 // The last of the checks: a core that still calls itself initialised has state that was not put
 // back. It gets back the data that it was inherited with, and its records hold as in the parent.
+// One that is bound to another is not asked: its code would begin to initialise the other's data a
+// second time (1.30: "assertion failed: g_registered_parsers == nullptr").
 static void check_rewound(struct core *core, const unsigned char *inherited_data) {
-    if (!core->grpc.grpc_is_initialized())
+    if (core->bound_to != core || !core->grpc.grpc_is_initialized())
         return;
     if (inherited_data != NULL)
         snapshot_restore(core, inherited_data);
