@@ -155,7 +155,7 @@ void finding_library_loaded(const void *handle) {
 
 // A core that comes in beside another one, with a plugin in C, may have told nobody. Where a
 // program initialises gRPC is a handful of images: a call from any other is reason to look.
-#define CALLERS_KNOWN 4
+#define CALLERS_KNOWN 2
 static struct { _Atomic uintptr_t start, end; } callers[CALLERS_KNOWN];
 static _Atomic unsigned next_caller;
 

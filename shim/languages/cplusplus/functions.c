@@ -4,15 +4,19 @@
 #include "cores/scope.h"
 #include "loader/image_list.h"
 
-struct cplusplus_functions *cplusplus_functions[CORES_MAXIMUM];
+struct cplusplus_functions **cplusplus_functions;
 
 struct cplusplus_functions *cplusplus_functions_make(const struct core *core) {
-    struct cplusplus_functions **functions = &cplusplus_functions[core->index];
-    if (*functions == NULL)
-        *functions = record_allocate_zeroed(sizeof(**functions));
-    if (*functions == NULL)
+    if (cplusplus_functions == NULL)
+        cplusplus_functions = record_allocate_zeroed(CORES_MAXIMUM * sizeof(*cplusplus_functions));
+    struct cplusplus_functions *functions = cplusplus_functions_of(core);
+    if (cplusplus_functions != NULL && functions == NULL)
+        functions = record_allocate_zeroed(sizeof(*functions));
+    if (functions == NULL)
         RECORD_LOST("functions of libgrpc++'s");
-    return *functions;
+    else
+        cplusplus_functions[core->index] = functions;
+    return functions;
 }
 
 struct definition {

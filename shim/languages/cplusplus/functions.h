@@ -62,12 +62,12 @@ struct cplusplus_functions {
     struct shared_pointer *(*get_engine)(struct shared_pointer *result, uintptr_t b, uintptr_t c);
 };
 
-// Not to be used directly.
-extern struct cplusplus_functions *cplusplus_functions[CORES_MAXIMUM];
+// Not to be used directly. On the heap: the library's variables are to fit one page.
+extern struct cplusplus_functions **cplusplus_functions;
 
 // Those beside this core; NULL where nothing of libgrpc++'s was bound to it yet. Any thread.
 static inline struct cplusplus_functions *cplusplus_functions_of(const struct core *core) {
-    return cplusplus_functions[core->index];
+    return cplusplus_functions != NULL ? cplusplus_functions[core->index] : NULL;
 }
 
 // The same, made if need be; NULL where memory is lacking. One thread.
