@@ -32,8 +32,7 @@ static bool is_core(const struct image *image, void *address) {
     return image_contains(image, (uintptr_t)address) && image_symbol(image, "grpc_init") != NULL;
 }
 
-static bool is_outside(const void *function, const void *core) {
-    (void)core;
+static bool is_outside(const void *function) {
     return !core_images_cover(function) && !image_visit(is_core, (void *)(uintptr_t)function);
 }
 
@@ -48,7 +47,7 @@ const char *assumptions_about_functions(const struct core *core) {
     if (!function_present(&core->grpc.grpc_channel_create) &&
         !function_present(&core->grpc.grpc_insecure_channel_create))
         return "it makes channels by functions that are not known here";
-    if (functions_any(&core->grpc, is_outside, core))
+    if (functions_any(&core->grpc, is_outside))
         return "its functions are spread over images whose data is not put back";
     return NULL;
 }

@@ -95,14 +95,12 @@ void functions_bind_ares(void) {
     bind_all(&ares_bound, ares_entries, ARRAY_LENGTH(ares_entries), found ? &image : NULL);
 }
 
-bool functions_any(const struct grpc_functions *grpc,
-                   bool (*condition)(const void *function, const void *context),
-                   const void *context) {
+bool functions_any(const struct grpc_functions *grpc, bool (*condition)(const void *function)) {
     for (size_t i = 0; i < ARRAY_LENGTH(grpc_entries); i++) {
         const char *member = (const char *)grpc + grpc_entries[i].offset;
         void *address;
         memcpy(&address, member, sizeof(address));
-        if (function_present(member) && condition(address, context))
+        if (function_present(member) && condition(address))
             return true;
     }
     return false;

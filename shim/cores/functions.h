@@ -35,9 +35,7 @@ void *function_absent(void);
 void functions_bind_ares(void);
 
 // Whether the condition holds for any of these functions that is bound. Any thread.
-bool functions_any(const struct grpc_functions *grpc,
-                   bool (*condition)(const void *function, const void *context),
-                   const void *context);
+bool functions_any(const struct grpc_functions *grpc, bool (*condition)(const void *function));
 
 // True where a bound function exists; the argument points to a member of a struct of functions.
 bool function_present(const void *member);

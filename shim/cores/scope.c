@@ -223,13 +223,13 @@ struct core *scope_core_at(const void *caller) {
 
 struct calls {
     const struct image *own; // this library
-    struct core *core;
+    struct core *core;       // of the image at hand; NULL: not asked for yet
 };
 
 // A slot that leads to a wrapper, or would once it has been asked for, or to a thunk of another
 // time.
 static void bind_call(const struct image *image, const struct import *import, void *context) {
-    const struct calls *calls = context;
+    struct calls *calls = context;
     if (!image_name_begins(import->name, "grpc_") && !image_name_begins(import->name, "gpr_") &&
         !image_name_begins(import->name, "_Z"))
         return;
@@ -238,13 +238,16 @@ static void bind_call(const struct image *image, const struct import *import, vo
     if (wrapper == NULL || import->addend != 0 ||
         (*import->slot != wrapper && !is_unbound && !thunk_is_one(*import->slot)))
         return;
+    // Most images call nothing of gRPC's.
+    if (calls->core == NULL)
+        calls->core = scope_of_image(image);
     void *thunk = thunk_to(calls->core, wrapper);
     if (*import->slot != thunk)
         image_patch_slot(image, import->slot, thunk);
 }
 
 static bool bind_calls_of(const struct image *image, void *own) {
-    struct calls calls = {own, scope_of_image(image)};
+    struct calls calls = {.own = own};
     image_visit_imports(image, bind_call, &calls);
     return false;
 }

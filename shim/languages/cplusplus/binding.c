@@ -16,6 +16,7 @@ struct application {
     const struct binding_table *const *tables;
     size_t count;
     uint64_t keys, plain_keys;
+    struct core *core; // of the image at hand; NULL: not asked for yet
 };
 
 // A mangled name of gRPC's: a function or a class whose name, or the name of whose namespace,
@@ -86,10 +87,9 @@ static bool matches(const struct binding *binding, const struct name *name) {
            image_name_begins(name->mangled, binding->mangled);
 }
 
-static void bind_slot(const struct binding *binding, const struct image *image,
+static void bind_slot(const struct binding *binding, struct core *core, const struct image *image,
                       const struct import *import) {
     struct image definer;
-    struct core *core = scope_of_image(image);
     void *wrapper = cores_count() > 1 ? thunk_to(core, binding->wrapper) : binding->wrapper;
     if (*import->slot == wrapper || !cplusplus_defining(core, import->name, &definer))
         return;
@@ -104,21 +104,24 @@ static void bind_slot(const struct binding *binding, const struct image *image,
         log_write(LOG_DEBUG, "bound %s of %s", import->name, image->path);
 }
 
-static void bind_of_table(const struct binding_table *table, const struct image *image,
-                          const struct import *import, const struct name *name) {
+static void bind_of_table(const struct binding_table *table, struct core *core,
+                          const struct image *image, const struct import *import,
+                          const struct name *name) {
     for (size_t i = 0; i < table->count; i++) {
         if (matches(&table->bindings[i], name))
-            bind_slot(&table->bindings[i], image, import);
+            bind_slot(&table->bindings[i], core, image, import);
     }
 }
 
 static void bind_import(const struct image *image, const struct import *import, void *context) {
-    const struct application *application = context;
+    struct application *application = context;
     struct name name;
     if (!read_name(import->name, &name) || !may_match(application, &name))
         return;
+    if (application->core == NULL)
+        application->core = scope_of_image(image);
     for (size_t i = 0; i < application->count; i++)
-        bind_of_table(application->tables[i], image, import, &name);
+        bind_of_table(application->tables[i], application->core, image, import, &name);
 }
 
 // A core that has not been noticed yet calls itself, too.
@@ -128,8 +131,11 @@ static bool is_core(const struct image *image) {
 }
 
 static bool bind_in(const struct image *image, void *context) {
-    if (!is_core(image))
-        image_visit_imports(image, bind_import, context);
+    struct application *application = context;
+    if (!is_core(image)) {
+        application->core = NULL;
+        image_visit_imports(image, bind_import, application);
+    }
     return false;
 }
 
